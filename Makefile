@@ -1,0 +1,80 @@
+# Two commands matter: `make demo` and `make test`. `make help` lists the rest.
+PYTHON ?= python3
+PY     := .venv/bin/python
+STACK  := $(PY) -m q2c.stack
+TESTS  ?= tests
+
+# Checks and unit tests read the settings but open no connection.
+OFFLINE := Q2C_ENV=test DATABASE_URL=postgresql:///q2c REDIS_URL=redis://127.0.0.1:1/0
+UV      := $(shell sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements/dev.lock)
+
+.DEFAULT_GOAL := help
+.PHONY: help env demo demo-reset test test-e2e test-fast flow check lint types contracts templates \
+        migrations erp screenshots lock
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+demo: .venv/.ok ## Start everything with the demo scenario; prints the console's address
+	@exec $(STACK) demo
+
+demo-reset: .venv/.ok ## Delete the demo's data, so that the next `make demo` starts over
+	@exec $(STACK) reset
+
+test: .venv/.ok ## Run all tests with embedded PostgreSQL and Valkey (TESTS=path for some)
+	@Q2C_ENV=test $(STACK) exec --owner -- $(PY) -m pytest -q -n 2 --dist loadgroup -m "not e2e" $(TESTS)
+	@if [ "$(TESTS)" = tests ]; then $(MAKE) --no-print-directory test-e2e; fi
+
+# The browser's driver keeps an event loop in its process, so these run in one of their own.
+test-e2e: .venv/.ok ## Run the browser tests
+	@Q2C_ENV=test exec $(STACK) exec --owner -- $(PY) -m pytest -q -m e2e tests/e2e
+
+test-fast: .venv/.ok ## Run the unit tests: no database, seconds
+	@$(OFFLINE) exec $(PY) -m pytest -q tests/unit
+
+flow: .venv/.ok ## Play the scenario headless on a fresh stack and check the invariants
+	@exec $(STACK) flow
+
+check: lint types contracts templates migrations test ## Everything that must hold before a change goes in
+
+lint: .venv/.ok
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+types: .venv/.ok
+	$(OFFLINE) $(PY) -m mypy .
+
+contracts: .venv/.ok
+	$(OFFLINE) .venv/bin/lint-imports
+
+templates: .venv/.ok
+	@if [ -d templates ]; then $(PY) -m djlint templates --check && $(PY) -m djlint templates --lint; fi
+
+migrations: .venv/.ok
+	Q2C_ENV=test $(STACK) exec --owner -- $(PY) manage.py makemigrations --check --dry-run
+
+erp: .venv/.ok ## Run the Tryton server that the ERP tests use, in the foreground
+	@exec $(PY) -m q2c.stack.tryton
+
+screenshots: .venv/.ok ## Take the README's pictures from a running demo
+	$(PY) -m scenario screenshots
+
+env: .venv/.ok ## Make the environment .venv from the hashed lock file
+
+lock: ## Resolve the requirements' .in files into the hashed lock files
+	@for name in requirements/base requirements/dev erp-modules/tryton/requirements; do \
+	  echo "$$name.lock"; \
+	  $(PY) -m uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-annotate \
+	    --custom-compile-command "make lock" $$name.in -o $$name.lock || exit 1; \
+	done
+
+# uv is fast but ignores pip.conf and PIP_CERT; where it cannot reach the index, pip installs the same lock.
+.venv/.ok: requirements/dev.lock
+	@echo "Installing the packages of $< into .venv"
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; name it: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv .venv
+	@$(PY) -m pip install -q --disable-pip-version-check $(UV) || true
+	@if [ -z "$$SSL_CERT_FILE" ] && [ -n "$$PIP_CERT" ]; then export SSL_CERT_FILE="$$PIP_CERT"; fi; \
+	  $(PY) -m uv pip install -q --python $(PY) --require-hashes -r $< \
+	  || $(PY) -m pip install -q --disable-pip-version-check --require-hashes -r $<
+	@touch $@

@@ -1,0 +1,118 @@
+"""State changes in sets. Sources and targets come from the ``@transition`` metadata (ADR-0006)."""
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from django.db import connection, models
+from django_fsm import FSMField
+
+from apps.core.codec import dumps
+
+
+def transition_ends(model: type[models.Model], name: str) -> tuple[tuple[str, ...], str]:
+    """Sources and target of a transition method. Raises ``LookupError`` for an unknown name."""
+    method = getattr(model, name, None)
+    meta = getattr(method, "_django_fsm", None)
+    if meta is None:
+        raise LookupError(f"{model.__name__} has no transition {name}")
+    sources = tuple(str(source) for source in meta.transitions)
+    targets = {str(found.target) for found in meta.transitions.values()}
+    return sources, targets.pop()
+
+
+def legal_pairs(model: type[models.Model]) -> frozenset[tuple[str, str]]:
+    """Every (from, to) of a model's state field; ('', initial) for the state a row starts in."""
+    field = state_field(model)
+    pairs = {("", str(field.default))}
+    pairs.update(("", state) for state in getattr(model, "INITIAL_STATES", ()))
+    for found in field.get_all_transitions(model):
+        pairs.add((str(found.source), str(found.target)))
+    return frozenset(pairs)
+
+
+def state_field(model: type[models.Model]) -> Any:
+    """The model's one FSM field, by convention named ``state``."""
+    field: Any = model._meta.get_field("state")
+    if not isinstance(field, FSMField):
+        raise LookupError(f"{model.__name__}.state is not an FSM field")
+    return field
+
+
+def transition_set(
+    model: type[models.Model],
+    name: str,
+    ids: Iterable[uuid.UUID],
+    *,
+    where: str = "",
+    params: Sequence[Any] = (),
+    **values: Any,
+) -> list[uuid.UUID]:
+    """Move many rows through one transition in one statement; same values for all.
+
+    Rows that are not in a source state are left alone. Returns the ids that moved.
+    ``where`` is an extra SQL condition (a fence) with its ``params``.
+    """
+    rows = [(row_id, values) for row_id in ids]
+    return transition_rows(model, name, rows, where=where, params=params)
+
+
+def transition_rows(
+    model: type[models.Model],
+    name: str,
+    rows: Sequence[tuple[uuid.UUID, Mapping[str, Any]]],
+    *,
+    where: str = "",
+    params: Sequence[Any] = (),
+) -> list[uuid.UUID]:
+    """Move many rows through one transition, each with values of its own (same columns in all)."""
+    if not rows:
+        return []
+    sources, target = transition_ends(model, name)
+    columns = list(rows[0][1])
+    statement = _update_sql(model, columns, where)
+    arguments: list[Any] = [target, *_column_arrays(model, columns, rows), list(sources), *params]
+    with connection.cursor() as cursor:
+        cursor.execute(statement, arguments)
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _update_sql(model: type[models.Model], columns: list[str], where: str) -> str:
+    table = connection.ops.quote_name(model._meta.db_table)
+    names = [_column(model, name) for name in columns]
+    sets = "".join(f', "{name}" = given."{name}"' for name in names)
+    if any(field.name == "updated_at" for field in model._meta.fields):
+        sets += ', "updated_at" = statement_timestamp()'
+    unnested = ", ".join(["%s::uuid[]"] + [f"%s::{_array_type(model, n)}" for n in columns])
+    aliases = ", ".join(['"id"'] + [f'"{name}"' for name in names])
+    fence = f" AND ({where})" if where else ""
+    return (
+        f"UPDATE {table} AS target SET state = %s{sets} "  # noqa: S608 - names from metadata
+        f"FROM unnest({unnested}) AS given({aliases}) "
+        f"WHERE target.id = given.id AND target.state = ANY(%s){fence} RETURNING target.id"
+    )
+
+
+def _column(model: type[models.Model], name: str) -> str:
+    field = model._meta.get_field(name)
+    assert isinstance(field, models.Field)  # noqa: S101 - columns only, no reverse relations
+    return str(field.column)
+
+
+def _array_type(model: type[models.Model], name: str) -> str:
+    field = model._meta.get_field(name)
+    base = field.target_field if isinstance(field, models.ForeignKey) else field
+    return f"{base.db_type(connection)}[]"
+
+
+def _column_arrays(
+    model: type[models.Model],
+    columns: list[str],
+    rows: Sequence[tuple[uuid.UUID, Mapping[str, Any]]],
+) -> list[list[Any]]:
+    arrays: list[list[Any]] = [[row_id for row_id, _ in rows]]
+    for name in columns:
+        field = model._meta.get_field(name)
+        as_json = isinstance(field, models.JSONField)
+        arrays.append([dumps(v[name]) if as_json else v[name] for _, v in rows])
+    return arrays

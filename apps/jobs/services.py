@@ -1,0 +1,65 @@
+"""Leases, schedule slots and heartbeats, all by the database's clock."""
+
+import datetime as dt
+from collections.abc import Sequence
+
+from django.db import connection
+
+from apps.jobs.models import Heartbeat, ScheduleSlot
+
+_ACQUIRE = """
+INSERT INTO jobs_lease AS held (key, owner, epoch, expires_at)
+SELECT k, %(owner)s, 1, clock_timestamp() + make_interval(secs => %(ttl)s)
+FROM unnest(%(keys)s::text[]) AS k
+ON CONFLICT (key) DO UPDATE
+   SET owner = excluded.owner, epoch = held.epoch + 1, expires_at = excluded.expires_at
+ WHERE held.expires_at < clock_timestamp()
+RETURNING key, epoch
+"""
+_RENEW = """
+UPDATE jobs_lease SET expires_at = clock_timestamp() + make_interval(secs => %(ttl)s)
+WHERE key = %(key)s AND owner = %(owner)s AND epoch = %(epoch)s RETURNING 1
+"""
+_RELEASE = """
+UPDATE jobs_lease SET expires_at = '-infinity'
+WHERE owner = %(owner)s AND key = ANY(%(keys)s)
+"""
+
+
+def acquire_leases(keys: Sequence[str], *, owner: str, ttl: dt.timedelta) -> dict[str, int]:
+    """Take the free or expired leases among ``keys``; returns key → epoch of those taken."""
+    if not keys:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _ACQUIRE, {"owner": owner, "ttl": ttl.total_seconds(), "keys": sorted(set(keys))}
+        )
+        return dict(cursor.fetchall())
+
+
+def renew_lease(key: str, *, owner: str, epoch: int, ttl: dt.timedelta) -> bool:
+    """Hold on to a lease. False: it was taken over, and the caller must stop."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _RENEW, {"owner": owner, "ttl": ttl.total_seconds(), "key": key, "epoch": epoch}
+        )
+        return cursor.fetchone() is not None
+
+
+def release_leases(keys: Sequence[str], *, owner: str) -> None:
+    """Give leases back; the epoch stays, so that a late write of this owner is still refused."""
+    with connection.cursor() as cursor:
+        cursor.execute(_RELEASE, {"owner": owner, "keys": list(keys)})
+
+
+def claim_slot(schedule: str, slot: dt.datetime, *, owner: str) -> bool:
+    """Claim a schedule's slot. False when another scheduler has it."""
+    _, made = ScheduleSlot.objects.get_or_create(
+        schedule=schedule, slot=slot, defaults={"claimed_by": owner}
+    )
+    return made
+
+
+def beat(worker: str, role: str, *, now: dt.datetime) -> None:
+    """Say that a worker works."""
+    Heartbeat.objects.update_or_create(worker=worker, defaults={"role": role, "beat_at": now})

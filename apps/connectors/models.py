@@ -1,0 +1,86 @@
+"""Configured accounts of platforms, and every exchange with them."""
+
+from django.db import models
+from django_fsm import FSMField, transition
+
+from apps.core.ids import uuid7
+from apps.core.records import JsonField, Record
+from apps.core.scoping import ScopedQuerySet
+
+
+class Connection(Record):
+    """One account of a platform. Its lane owns the whole call budget; limits live on this row.
+
+    ``secrets`` is ciphertext (Fernet under Q2C_FIELD_KEY); ``circuit`` is its own column, not a
+    state: closed, open, half_open.
+    """
+
+    code = models.CharField(max_length=60, unique=True)
+    name = models.CharField(max_length=120)
+    vendor = models.CharField(max_length=40)
+    role = models.CharField(max_length=20)  # cpq | billing | tax | provisioning | erp
+    legal_entity_id = models.UUIDField(null=True)
+    base_url = models.CharField(max_length=300, blank=True)
+    config = JsonField(default=dict)
+    secrets = models.BinaryField(default=b"")
+    state = FSMField(default="active", protected=True)
+    state_reason = models.CharField(max_length=300, blank=True)
+    circuit = models.CharField(max_length=12, default="closed")
+    circuit_until = models.DateTimeField(null=True)
+    circuit_opened_at = models.DateTimeField(null=True)
+    consecutive_failures = models.IntegerField(default=0)
+    concurrency = models.PositiveSmallIntegerField(default=4)
+    last_success_at = models.DateTimeField(null=True)
+    last_failure_at = models.DateTimeField(null=True)
+    last_error = models.TextField(blank=True)
+    poll_cursor = JsonField(default=dict)
+    poll_every_seconds = models.PositiveIntegerField(default=0)
+    next_poll_at = models.DateTimeField(null=True)
+    snapshot_cursors = JsonField(default=dict)
+    rev = models.BigIntegerField(default=1)
+
+    objects = ScopedQuerySet.as_manager()
+
+    @transition("state", source=["active", "draining"], target="paused")
+    def pause(self) -> None: ...
+
+    @transition("state", source="active", target="draining")
+    def drain(self) -> None: ...
+
+    @transition("state", source=["paused", "draining"], target="active")
+    def resume(self) -> None: ...
+
+
+class Exchange(models.Model):
+    """One request and its answer, redacted. Partitioned by range of id; append-only."""
+
+    id = models.BigAutoField(primary_key=True)
+    exchange_id = models.UUIDField(default=uuid7)
+    connection_id = models.UUIDField()
+    legal_entity_id = models.UUIDField(null=True)
+    direction = models.CharField(max_length=3)  # in | out
+    operation = models.CharField(max_length=60)
+    method = models.CharField(max_length=8)
+    path = models.CharField(max_length=400)
+    status = models.IntegerField(null=True)
+    outcome = models.CharField(max_length=20)
+    error_code = models.CharField(max_length=60, blank=True)
+    request_headers = JsonField(default=dict)
+    request_body = models.TextField(blank=True)
+    response_headers = JsonField(default=dict)
+    response_body = models.TextField(blank=True)
+    vendor_request_id = models.CharField(max_length=120, blank=True)
+    duration_ms = models.IntegerField(default=0)
+    subject_type = models.CharField(max_length=60, blank=True)
+    subject_id = models.UUIDField(null=True)
+    journey_id = models.UUIDField(null=True)
+    at = models.DateTimeField()
+
+    objects = ScopedQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["subject_id", "id"], name="exchange_subject"),
+            models.Index(fields=["journey_id", "id"], name="exchange_journey"),
+            models.Index(fields=["connection_id", "id"], name="exchange_connection"),
+        ]

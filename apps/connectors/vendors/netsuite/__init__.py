@@ -1,0 +1,1 @@
+"""NetSuite OneWorld with SuiteTax, through SuiteTalk REST."""

@@ -1,0 +1,1 @@
+"""Salesforce CPQ (managed package SBQQ) over REST v67.0 and outbound messages."""

@@ -1,0 +1,35 @@
+"""Every write of this app."""
+
+from apps.mappings.services.drafts import (
+    propose_value,
+    propose_version,
+    remove_row,
+    set_row,
+    set_rules,
+    start_draft,
+    withdraw_version,
+)
+from apps.mappings.services.references import link_references
+from apps.mappings.services.translate import translate
+from apps.mappings.services.versions import (
+    activate_approved,
+    ensure_mappings,
+    roll_back,
+    send_back_rejected,
+)
+
+__all__ = [
+    "activate_approved",
+    "ensure_mappings",
+    "link_references",
+    "propose_value",
+    "propose_version",
+    "remove_row",
+    "roll_back",
+    "send_back_rejected",
+    "set_row",
+    "set_rules",
+    "start_draft",
+    "translate",
+    "withdraw_version",
+]

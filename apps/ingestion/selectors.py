@@ -1,0 +1,44 @@
+"""Reads of inbound work."""
+
+import datetime as dt
+import uuid
+
+from django.db.models import Exists, OuterRef, Q
+
+from apps.connectors.models import Connection
+from apps.core.principal import Principal
+from apps.core.scoping import ScopedQuerySet
+from apps.ingestion.models import Delivery, InboundEvent, Quarantine
+
+
+def list_inbound(principal: Principal) -> ScopedQuerySet:
+    """Inbound events a principal may see, newest first."""
+    return InboundEvent.objects.visible_to(principal).select_related("delivery").order_by("-id")
+
+
+def list_quarantine(principal: Principal) -> ScopedQuerySet:
+    """Refused bodies a principal may see, newest first."""
+    return Quarantine.objects.visible_to(principal).order_by("-received_at")
+
+
+def has_unsplit() -> bool:
+    return Delivery.objects.filter(split_at__isnull=True).exists()
+
+
+def has_due(now: dt.datetime) -> bool:
+    return InboundEvent.objects.filter(
+        state__in=["received", "processing"], due_at__lte=now
+    ).exists()
+
+
+def due_readers(now: dt.datetime) -> list[str]:
+    """Connections with something to fetch or a poll that is due."""
+    thin = InboundEvent.objects.filter(
+        connection_id=OuterRef("id"), state="waiting", wait_reason="fetch", due_at__lte=now
+    )
+    due = Connection.objects.filter(state="active").filter(Q(next_poll_at__lte=now) | Exists(thin))
+    return [str(pk) for pk in due.values_list("id", flat=True)]
+
+
+def inbound_by_id(ids: list[uuid.UUID]) -> dict[uuid.UUID, InboundEvent]:
+    return {e.id: e for e in InboundEvent.objects.filter(id__in=ids)}

@@ -1,0 +1,32 @@
+"""Celery entry points."""
+
+import os
+import socket
+
+from celery import shared_task
+
+from apps.core.clock import utc_now
+from apps.ingestion import services
+
+
+@shared_task(name="ingestion.split")
+def split() -> None:
+    while services.split_deliveries(now=utc_now()):
+        pass
+
+
+@shared_task(name="ingestion.process")
+def process() -> None:
+    while services.process_due(now=utc_now()):
+        pass
+
+
+@shared_task(name="ingestion.read")
+def read(connection_id: str) -> None:
+    services.read_source(connection_id, worker=f"{socket.gethostname()}:{os.getpid()}")
+
+
+@shared_task(name="ingestion.expire")
+def expire() -> None:
+    services.wake_known(now=utc_now())
+    services.expire_waiting(now=utc_now())

@@ -1,0 +1,15 @@
+"""Every write of this app."""
+
+from apps.postings.services.decide import accept_postings, adopt_postings
+from apps.postings.services.lane import run_lane
+from apps.postings.services.redrive import cancel_postings, requeue_postings
+from apps.postings.services.submit import submit_postings
+
+__all__ = [
+    "accept_postings",
+    "adopt_postings",
+    "cancel_postings",
+    "requeue_postings",
+    "run_lane",
+    "submit_postings",
+]

@@ -1,0 +1,204 @@
+"""Claiming the heads that are due, one per ordering key, and shaping what is sent."""
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass, replace
+
+from django.db import connection as database
+
+from apps.connectors.models import Connection
+from apps.core.errors import ErrorFacts
+from apps.core.fsm import transition_rows, transition_set
+from apps.core.principal import system_actor
+from apps.events.services import acting, publish_events
+from apps.exceptions.services import open_cases
+from apps.mappings.services import translate
+from apps.mappings.types import Missing, Translated, TranslationRequest
+from apps.organisation.models import LegalEntity
+from apps.postings.announce import posting_case, posting_event
+from apps.postings.models import OPEN_STATES, Attempt, Posting
+from apps.postings.policies import CLAIM_TTL
+
+LANE = system_actor("postings.lane")
+
+_HEADS = """
+SELECT p.id FROM postings_posting p JOIN (
+    SELECT DISTINCT ON (ordering_key) id FROM postings_posting
+    WHERE connection_id = %(connection)s AND state = ANY(%(open)s)
+    ORDER BY ordering_key, sequence
+) head USING (id)
+WHERE p.state = ANY(%(states)s) AND p.due_at <= clock_timestamp()
+ORDER BY p.due_at LIMIT %(limit)s FOR UPDATE OF p SKIP LOCKED
+"""
+_EXPIRED = """
+SELECT id FROM postings_posting
+WHERE connection_id = %s AND state = 'sending' AND claimed_until < clock_timestamp()
+FOR UPDATE SKIP LOCKED
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Postings this lane holds under one token; a write without the token is refused."""
+
+    token: str
+    postings: list[Posting]
+
+
+def due_heads(connection: Connection, states: list[str], limit: int) -> list[uuid.UUID]:
+    """Lock the due heads of the ordering keys: a later posting of a key never goes first."""
+    with database.cursor() as cursor:
+        cursor.execute(
+            _HEADS,
+            {
+                "connection": connection.id,
+                "open": list(OPEN_STATES),
+                "states": states,
+                "limit": limit,
+            },
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def claim_sends(connection: Connection, *, worker: str, limit: int, now: dt.datetime) -> Claim:
+    """Move due heads from queued to sending, each translated and counted as an attempt.
+
+    A posting whose values no mapping knows is rejected here, with its case, and is not sent.
+    """
+    token = f"{worker}:{uuid.uuid4().hex[:8]}"
+    with acting(LANE):
+        postings = list(
+            Posting.objects.filter(id__in=due_heads(connection, ["queued"], limit))
+            .select_related("legal_entity")
+            .order_by("due_at")
+        )
+        held = _translate(connection, postings, now)
+        moved = set(
+            transition_rows(
+                Posting, "send", [(p.id, _sending_values(p, token, now)) for p in held]
+            )
+        )
+        held = [p for p in held if p.id in moved]
+        Attempt.objects.bulk_create([_attempt(p, "send", worker, now) for p in held])
+    return Claim(token, held)
+
+
+def expire_claims(connection: Connection) -> None:
+    """A claim that ran out while sending leaves an unknown outcome, to be looked up."""
+    with acting(LANE):
+        with database.cursor() as cursor:
+            cursor.execute(_EXPIRED, [connection.id])
+            ids = [row[0] for row in cursor.fetchall()]
+        transition_set(Posting, "lose_track", ids, error_code="claim_expired")
+
+
+def note_try(claim: Claim, kind: str, worker: str, now: dt.datetime) -> None:
+    """Record that a lookup or read-back was dispatched."""
+    Attempt.objects.bulk_create([_attempt(p, kind, worker, now) for p in claim.postings])
+
+
+def _sending_values(posting: Posting, token: str, now: dt.datetime) -> dict[str, object]:
+    posting.attempts += 1
+    posting.claimed_by = token
+    posting.claim_epoch += 1
+    posting.claimed_until = now + CLAIM_TTL
+    posting.first_sent_at = posting.first_sent_at or now
+    return {
+        "attempts": posting.attempts,
+        "claimed_by": token,
+        "claim_epoch": posting.claim_epoch,
+        "claimed_until": posting.claimed_until,
+        "first_sent_at": posting.first_sent_at,
+        "request": posting.request,
+        "translation_id": posting.translation_id,
+    }
+
+
+def _attempt(posting: Posting, kind: str, worker: str, now: dt.datetime) -> Attempt:
+    return Attempt(
+        posting=posting, number=posting.attempts, kind=kind, started_at=now, worker=worker
+    )
+
+
+def _translate(connection: Connection, postings: list[Posting], now: dt.datetime) -> list[Posting]:
+    fresh = [p for p in postings if p.request is None]
+    results = translate([_request(connection, p) for p in fresh], now=now)
+    failed: list[tuple[Posting, Translated]] = []
+    for posting, translated in zip(fresh, results, strict=True):
+        posting.translation_id = translated.translation_id
+        if translated.output is None:
+            failed.append((posting, translated))
+        else:
+            posting.request = dict(translated.output)
+    _reject_untranslated(connection, failed, now)
+    refused = {posting.id for posting, _ in failed}
+    return [p for p in postings if p.id not in refused]
+
+
+def _request(connection: Connection, posting: Posting) -> TranslationRequest:
+    entity = posting.legal_entity
+    return TranslationRequest(
+        mapping=f"{connection.vendor}.{posting.operation}.out",
+        document={
+            **posting.payload,
+            "reference": posting.reference,
+            "journey_id": str(posting.journey_id or ""),
+        },
+        scope=entity.code if isinstance(entity, LegalEntity) else "",
+        subject_type="postings.posting",
+        subject_id=posting.id,
+        connection_id=connection.id,
+        legal_entity_id=posting.legal_entity_id,
+        journey_id=posting.journey_id,
+    )
+
+
+def _reject_untranslated(
+    connection: Connection, failed: list[tuple[Posting, Translated]], now: dt.datetime
+) -> None:
+    if not failed:
+        return
+    cases, rows = [], []
+    for posting, translated in failed:
+        missing = translated.missing[0]
+        error = missing_error(missing, connection.name)
+        values = {
+            "error_kind": "rejected",
+            "error_code": error.code,
+            "error_message": error.message,
+            "error_field": error.field,
+            "translation_id": translated.translation_id,
+        }
+        rows.append((posting.id, values))
+        for name, value in values.items():
+            setattr(posting, name, value)
+        case = posting_case(posting, error, connection.code, connection.role)
+        facts = {**case.facts, "mapping": missing.mapping, "key": missing.key,
+                 "scope": missing.scope, "path": missing.path}  # fmt: skip
+        fingerprint = (case.code, missing.mapping, missing.key)
+        cases.append(replace(case, facts=facts, fingerprint=fingerprint))
+    transition_rows(Posting, "reject", rows)
+    publish_events([posting_event(p, "rejected") for p, _ in failed], actor=LANE, now=now)
+    open_cases(cases, actor=LANE, now=now)
+
+
+def missing_error(missing: Missing, connection_name: str) -> ErrorFacts:
+    """Plain words for a value that no active mapping version knows."""
+    table = missing.mapping.split(".")[0]
+    code = {"products": "unmapped_product"}.get(table, "unmapped_value")
+    if not missing.mapping:
+        return ErrorFacts(
+            "untranslatable_field",
+            f"{missing.path} cannot be translated for {connection_name}: {missing.problem}. "
+            f"Correct the field, then retry.",
+            field=missing.path,
+        )
+    noun = {"products": "Product", "tax_codes": "Tax code"}.get(
+        table, table.rstrip("s").replace("_", " ").capitalize()
+    )
+    return ErrorFacts(
+        code,
+        f"{noun} {missing.key} has no mapping in {connection_name}. "
+        f"Map {missing.key} in {missing.mapping}, then retry.",
+        field=missing.path,
+    )

@@ -1,0 +1,60 @@
+"""What two people decided about postings whose outcome or amounts nobody else could settle."""
+
+import datetime as dt
+import uuid
+from collections.abc import Mapping, Sequence
+
+from apps.core.codec import to_json
+from apps.core.fsm import transition_rows, transition_set
+from apps.core.jobs import enqueue_on_commit
+from apps.core.principal import Actor
+from apps.events.services import acting, publish_events
+from apps.postings.announce import posting_event
+from apps.postings.models import Posting
+
+
+def adopt_postings(
+    found: Mapping[uuid.UUID, str], *, actor: Actor, now: dt.datetime
+) -> list[uuid.UUID]:
+    """Take over documents that stand at the vendor: posting id → the vendor's id.
+
+    They are read back and confirmed like any other, or parked again when they differ. Returns
+    the ids of the parked postings that moved.
+    """
+    with acting(actor):
+        parked = Posting.objects.select_for_update().filter(id__in=list(found), state="parked")
+        rows = [
+            (
+                posting.id,
+                {
+                    "external_id": found[posting.id],
+                    "result": to_json({"number": found[posting.id], **posting.result}),
+                    "due_at": now,
+                    "error_code": "",
+                    "error_message": "",
+                },
+            )
+            for posting in parked
+        ]
+        moved = transition_rows(Posting, "adopt", rows)
+        postings = list(Posting.objects.filter(id__in=moved))
+        publish_events([posting_event(p, "adopted") for p in postings], actor=actor, now=now)
+        for connection_id in {p.connection_id for p in postings}:
+            enqueue_on_commit("postings.run_lane", str(connection_id), queue="lanes")
+    return moved
+
+
+def accept_postings(
+    ids: Sequence[uuid.UUID], *, actor: Actor, now: dt.datetime
+) -> list[uuid.UUID]:
+    """Confirm parked postings with the difference that two people accepted; only those that the
+    vendor has. Returns the ids that moved."""
+    with acting(actor):
+        known = Posting.objects.filter(id__in=ids).exclude(external_id="")
+        moved = transition_set(
+            Posting, "accept", list(known.values_list("id", flat=True)), error_code="",
+            error_message="",
+        )  # fmt: skip
+        postings = list(Posting.objects.filter(id__in=moved))
+        publish_events([posting_event(p, "confirmed") for p in postings], actor=actor, now=now)
+    return moved

@@ -1,0 +1,65 @@
+"""Sending again what a person has cleared, and giving up what a person discards."""
+
+import datetime as dt
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from apps.core.codec import to_json
+from apps.core.fsm import transition_rows, transition_set
+from apps.core.jobs import enqueue_on_commit
+from apps.core.principal import Actor
+from apps.events.services import acting, publish_events
+from apps.postings.announce import posting_event
+from apps.postings.models import Posting
+
+
+def requeue_postings(
+    ids: Sequence[uuid.UUID],
+    *,
+    actor: Actor,
+    now: dt.datetime,
+    changes: Mapping[uuid.UUID, Mapping[str, Any]] | None = None,
+) -> list[uuid.UUID]:
+    """Queue rejected, parked or dead postings again, translated afresh; returns those that moved.
+
+    The revision rises after a definite rejection, so that the vendor does not replay its stored
+    refusal. ``changes`` are canonical payload keys to replace (a later posting date).
+    """
+    changes = changes or {}
+    with acting(actor):
+        postings = list(Posting.objects.select_for_update().filter(id__in=ids))
+        rows = [(p.id, _values(p, changes.get(p.id, {}), now)) for p in postings]
+        moved = transition_rows(Posting, "requeue", rows)
+        again = list(Posting.objects.filter(id__in=moved))
+        publish_events([posting_event(p, "requeued") for p in again], actor=actor, now=now)
+        for connection_id in {p.connection_id for p in again}:
+            enqueue_on_commit("postings.run_lane", str(connection_id), queue="lanes")
+    return moved
+
+
+def _values(posting: Posting, change: Mapping[str, Any], now: dt.datetime) -> dict[str, Any]:
+    refused = posting.state == "rejected"
+    return {
+        "payload": to_json({**posting.payload, **change}),
+        "request": None,
+        "payload_revision": posting.payload_revision + (1 if refused else 0),
+        "attempts": 0,
+        "lookups": 0,
+        "due_at": now,
+        "error_kind": "",
+        "error_code": "",
+        "error_message": "",
+        "error_detail": "",
+    }
+
+
+def cancel_postings(
+    ids: Sequence[uuid.UUID], *, actor: Actor, now: dt.datetime
+) -> list[uuid.UUID]:
+    """Give postings up for good. What is being sent or unknown cannot be cancelled."""
+    with acting(actor):
+        moved = transition_set(Posting, "cancel", ids)
+        postings = list(Posting.objects.filter(id__in=moved))
+        publish_events([posting_event(p, "cancelled") for p in postings], actor=actor, now=now)
+    return moved

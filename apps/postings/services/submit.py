@@ -1,0 +1,73 @@
+"""Submitting intended writes: one row each, committed before anything is sent."""
+
+import datetime as dt
+from collections.abc import Sequence
+
+from apps.connectors.models import Connection
+from apps.connectors.selectors import route_connections
+from apps.core.codec import to_json
+from apps.core.errors import ConfigurationError
+from apps.core.ids import vendor_reference
+from apps.core.jobs import enqueue_on_commit
+from apps.core.principal import Actor
+from apps.events.services import publish_events
+from apps.postings.announce import posting_event
+from apps.postings.models import Posting
+from apps.postings.policies import posting_key
+from apps.postings.types import PostingDraft
+
+
+def submit_postings(
+    drafts: Sequence[PostingDraft], *, actor: Actor, now: dt.datetime
+) -> list[Posting]:
+    """Queue writes; a fact that was submitted before gives the posting that already stands.
+
+    Runs inside the caller's ``acting`` transaction. Returns a posting for each draft, in order.
+    Raises ``ConfigurationError`` when no connection serves a role for a legal entity.
+    """
+    if not drafts:
+        return []
+    routes = route_connections([(draft.role, draft.legal_entity_id) for draft in drafts])
+    rows = [_row(draft, routes.get((draft.role, draft.legal_entity_id)), now) for draft in drafts]
+    keys = [row.key for row in rows]
+    known = set(Posting.objects.filter(key__in=keys).values_list("key", flat=True))
+    fresh = list({row.key: row for row in rows if row.key not in known}.values())
+    Posting.objects.bulk_create(fresh, ignore_conflicts=True)
+    stored = {posting.key: posting for posting in Posting.objects.filter(key__in=keys)}
+    made = [stored[row.key] for row in fresh]
+    publish_events([posting_event(p, "queued") for p in made], actor=actor, now=now)
+    for connection_id in {p.connection_id for p in made}:
+        enqueue_on_commit("postings.run_lane", str(connection_id), queue="lanes")
+    return [stored[key] for key in keys]
+
+
+def _row(draft: PostingDraft, connection: Connection | None, now: dt.datetime) -> Posting:
+    if connection is None:
+        raise ConfigurationError(
+            "no_connection",
+            f"No active connection has the role {draft.role} for this legal entity. "
+            f"Add one under Connectors, then retry.",
+        )
+    document = (draft.document_type, draft.document_id, draft.document_version)
+    key = posting_key(draft.legal_entity_id, "primary", document, draft.operation, draft.purpose)
+    return Posting(
+        key=key,
+        reference=vendor_reference(key),
+        connection_id=connection.id,
+        operation=draft.operation,
+        purpose=draft.purpose,
+        document_type=draft.document_type,
+        document_id=draft.document_id,
+        document_version=draft.document_version,
+        document_label=draft.document_label,
+        ordering_key=draft.ordering_key,
+        payload=to_json(draft.payload),
+        amount=draft.amount,
+        currency=draft.currency,
+        is_material=draft.is_material,
+        run_id=draft.run_id,
+        step_id=draft.step_id,
+        journey_id=draft.journey_id,
+        legal_entity_id=draft.legal_entity_id,
+        due_at=now,
+    )

@@ -1,0 +1,5 @@
+"""Errors of this app."""
+
+
+class IncompleteReadingError(Exception):
+    """A side was not read to the end yet: what is absent there may only be unread."""

@@ -1,0 +1,66 @@
+"""Pure decisions: what explains a break, and when a person is asked."""
+
+import datetime as dt
+
+from apps.reconciliation.types import BREAK_TYPES, BreakFacts, Explanation
+
+# A document may be read on one side a moment before its copy exists on the other; the flow from
+# an issued invoice to the ledger takes minutes. After this a missing copy is no timing any more.
+SETTLING = dt.timedelta(minutes=10)
+# How long an unexplained break may stand before a person is asked.
+GRACE = {"missing_in_erp": SETTLING, "missing_in_billing": SETTLING, "missing_in_cpq": SETTLING}
+LATE = (*GRACE, "amount_differs")
+SHORT_GRACE = dt.timedelta(minutes=2)  # two readings agree that the amounts differ
+
+MOVING = ("queued", "sending", "unknown", "posted")
+SIDE_NAMES = {"cpq": "CPQ", "billing": "billing", "erp": "the ERP"}
+
+
+def explain(facts: BreakFacts, now: dt.datetime) -> Explanation:
+    """The best explanation: an open case, work in flight, a later charge, or none."""
+    if facts.case is not None:
+        text = f"{facts.case.reference}: {facts.case.title}"
+        return Explanation(True, facts.type, text, facts.case.id, facts.posting_id)
+    passing = _passing(facts, now)
+    if passing:
+        # A duplicate in flight is still a duplicate; what is missing or short is only late.
+        type_ = "timing" if facts.type in LATE and facts.passes else facts.type
+        return Explanation(True, type_, passing, posting_id=facts.posting_id)
+    return Explanation(False, facts.type, _unexplained(facts), posting_id=facts.posting_id)
+
+
+def _passing(facts: BreakFacts, now: dt.datetime) -> str:
+    """Why a difference will go away by itself; empty when it will not."""
+    if facts.posting_state in MOVING:
+        return f"{facts.posting_label} is on its way to the ERP"
+    if facts.run_label:
+        step = facts.step.replace("_", " ")
+        return f"{facts.run_label} is still in progress" + (f", in {step}" if step else "")
+    if facts.accounted is not None and facts.accounted == facts.variance != 0:
+        return "; ".join(facts.reasons)
+    if facts.type in GRACE and now - facts.newest < SETTLING:
+        return "Seen a moment ago; the other side has ten minutes to follow"
+    return ""
+
+
+def _unexplained(facts: BreakFacts) -> str:
+    words = {
+        "missing_in_erp": "Billed but not in the ledger, and nothing open in the hub explains it",
+        "missing_in_billing": "Not billed, and nothing open in the hub explains it",
+        "missing_in_cpq": "Billed without a contract in CPQ",
+        "duplicate": "More than one document under one number",
+        "entity_differs": "Booked to different legal entities",
+        "tax_differs": "Same net amount, different tax",
+    }
+    return words.get(facts.type, "The amounts differ, and nothing open in the hub explains it")
+
+
+def asks_a_person(type_: str, opened_at: dt.datetime, now: dt.datetime) -> bool:
+    """Whether an unexplained break has stood long enough to become a case."""
+    return now - opened_at >= GRACE.get(type_, SHORT_GRACE)
+
+
+def break_title(type_: str, key: str) -> str:
+    """One line for the case of an unexplained break."""
+    label = BREAK_TYPES.get(type_, type_)
+    return f"{key}: {label[0].lower()}{label[1:]}"

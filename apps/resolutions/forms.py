@@ -1,0 +1,78 @@
+"""The inputs that each remedy asks for, filled with what is known."""
+
+import json
+from collections.abc import Callable
+
+from apps.core.codec import to_json
+from apps.exceptions.models import ExceptionCase
+from apps.resolutions.subjects import CUSTOMER_LABELS, Subject, master_data_of, payload_of
+from apps.resolutions.types import CORRECT, DECIDE, DISCARD, EDIT, MAP_VALUE, Choice, Field
+
+EXISTS, ABSENT, ACCEPT = "exists", "absent", "accept"
+
+
+def fields_of(remedy: str, case: ExceptionCase, subject: Subject) -> tuple[Field, ...]:
+    """The form of a remedy for a case; a remedy without inputs has none."""
+    make = _FORMS.get(remedy)
+    return make(case, subject) if make else ()
+
+
+def _map_value(case: ExceptionCase, _subject: Subject) -> tuple[Field, ...]:
+    key, scope = str(case.facts.get("key", "")), str(case.facts.get("scope", ""))
+    return (
+        Field("source_value", "Value", value=key, help=f"As it arrives in {case.document}."),
+        Field("target_value", "Maps to", help="The id or code at the platform."),
+        Field(
+            "scope", "Legal entity", value="", required=False,
+            help=f"Leave empty for all; {scope} for this one." if scope else "Empty for all.",
+        ),
+    )  # fmt: skip
+
+
+def _correct(case: ExceptionCase, subject: Subject) -> tuple[Field, ...]:
+    data = master_data_of(case, subject)
+    if data is None:
+        return ()
+    chosen = data.field or "department"
+    choices = tuple(Choice(name, label) for name, label in CUSTOMER_LABELS.items())
+    return (
+        Field("field", f"Field of {data.label}", "select", chosen, choices=choices),
+        Field("value", "New value", value=data.values[chosen], help="Now: see the old value."),
+    )
+
+
+def _edit(case: ExceptionCase, subject: Subject) -> tuple[Field, ...]:
+    text = json.dumps(to_json(payload_of(subject.event)), indent=2, ensure_ascii=False)
+    named = str(case.facts.get("field", ""))
+    hint = f"The problem is at {named}." if named else "A JSON object."
+    return (Field("payload", "Message", "json", text, hint),)
+
+
+def _reason(_case: ExceptionCase, _subject: Subject) -> tuple[Field, ...]:
+    return (Field("reason", "Reason", "textarea", help="At least 10 characters, kept for audit."),)
+
+
+def _decide(case: ExceptionCase, subject: Subject) -> tuple[Field, ...]:
+    known = subject.posting.external_id if subject.posting else ""
+    choices = [Choice(EXISTS, "The document is there: take it over")]
+    if known:
+        choices.append(Choice(ACCEPT, "It differs, and that is right: accept it"))
+    else:
+        choices.append(Choice(ABSENT, "It is not there: send it again"))
+    return (
+        Field("decision", "What stands there", "select", EXISTS, choices=tuple(choices)),
+        Field(
+            "external_id", "Its id at the platform", value=known, required=False,
+            help="Needed when the document is there.",
+        ),
+        *_reason(case, subject),
+    )  # fmt: skip
+
+
+_FORMS: dict[str, Callable[[ExceptionCase, Subject], tuple[Field, ...]]] = {
+    MAP_VALUE: _map_value,
+    CORRECT: _correct,
+    EDIT: _edit,
+    DISCARD: _reason,
+    DECIDE: _decide,
+}

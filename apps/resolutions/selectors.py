@@ -1,0 +1,122 @@
+"""Reads of remedies, what they did before, and batches."""
+
+import uuid
+from collections.abc import Sequence
+
+from django.db.models import Count, Q
+
+from apps.core.codec import dumps
+from apps.core.principal import Principal
+from apps.core.scoping import ScopedQuerySet
+from apps.exceptions.models import ExceptionCase
+from apps.exceptions.selectors import family_members
+from apps.jobs.models import Batch, BatchItem
+from apps.resolutions.forms import fields_of
+from apps.resolutions.models import Resolution
+from apps.resolutions.policies import (
+    CaseFacts,
+    is_poor,
+    permission_of,
+    ranked,
+    remedies_of,
+)
+from apps.resolutions.subjects import Subject, master_data_of, payload_of, subject_of
+from apps.resolutions.types import DECIDE, DISCARD, MAP_VALUE, Evidence, Remedy
+from apps.resolutions.words import words_of
+from apps.users.policies import may, who_may
+
+HELD, FAILED = "held", "failed"
+
+
+def remedies_for(case: ExceptionCase, principal: Principal) -> list[Remedy]:
+    """The remedies of an open case, best first, each with what it did for such cases before and
+    why this person may not use it. A closed case has none."""
+    if not case.is_open:
+        return []
+    subject = subject_of(case)
+    evidence = evidence_of(case.code)
+    members = family_members(principal, case.family_id).count()
+    codes = ranked(remedies_of(facts_of(case, subject)), evidence)
+    return [
+        _remedy(code, case, subject, principal, evidence.get(code, Evidence()), members)
+        for code in codes
+    ]
+
+
+def facts_of(case: ExceptionCase, subject: Subject) -> CaseFacts:
+    """What the choice of remedies depends on, read from the case and its subject."""
+    posting = subject.posting
+    return CaseFacts(
+        code=case.code,
+        subject_type=case.subject_type,
+        has_mapping=bool(case.facts.get("mapping")),
+        has_master_data=master_data_of(case, subject) is not None,
+        has_payload=payload_of(subject.event) is not None,
+        has_posting_date=posting is not None and bool(posting.payload.get("posting_date")),
+    )
+
+
+def _remedy(
+    code: str,
+    case: ExceptionCase,
+    subject: Subject,
+    principal: Principal,
+    evidence: Evidence,
+    members: int,
+) -> Remedy:
+    action = permission_of(code, case.subject_type)
+    words = words_of(code, case, members)
+    return Remedy(
+        code=code,
+        title=words.title,
+        note=words.note,
+        scope=words.scope,
+        scope_note=words.scope_note,
+        fields=fields_of(code, case, subject),
+        held=evidence.held,
+        tried=evidence.tried,
+        members=members if code == MAP_VALUE else 1,
+        poor=code == DISCARD or is_poor(evidence),
+        needs_reason=code in (DISCARD, DECIDE),
+        needs_second_person=code in (MAP_VALUE, DECIDE),
+        blocked="" if may(principal, action) else f"Only {who_may(action)} may do this.",
+    )
+
+
+def evidence_of(code: str) -> dict[str, Evidence]:
+    """What each remedy did for cases of a code, by remedy."""
+    cases = ExceptionCase.objects.filter(code=code).values("id")
+    rows = (
+        Resolution.objects.filter(case_id__in=cases, outcome__in=[HELD, FAILED])
+        .values("remedy")
+        .annotate(tried=Count("id"), held=Count("id", filter=Q(outcome=HELD)))
+    )
+    return {row["remedy"]: Evidence(row["tried"], row["held"]) for row in rows}
+
+
+def resolutions_of(case_ids: Sequence[uuid.UUID]) -> list[Resolution]:
+    """What was tried on some cases, oldest first."""
+    return list(Resolution.objects.filter(case_id__in=case_ids).order_by("created_at"))
+
+
+def list_batches(principal: Principal) -> ScopedQuerySet:
+    """Batches a principal may see, newest first."""
+    return Batch.objects.visible_to(principal).order_by("-number")
+
+
+def get_batch(principal: Principal, number: int) -> Batch:
+    """A batch by its human number. Raises ``Batch.DoesNotExist``."""
+    found: Batch = list_batches(principal).get(number=number)
+    return found
+
+
+def items_of(batch: Batch, outcome: str = "") -> list[BatchItem]:
+    """The frozen items of a batch in order, or those of one outcome."""
+    items = batch.items.order_by("position")
+    return list(items.filter(outcome=outcome) if outcome else items)
+
+
+def payload_text(case: ExceptionCase) -> str:
+    """The payload of an inbound case as the text a person edits; empty when there is none."""
+    payload = payload_of(subject_of(case).event)
+    return "" if payload is None else dumps(payload)

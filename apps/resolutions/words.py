@@ -1,0 +1,76 @@
+"""What a remedy is called and what it does, in the words of the person who chooses it."""
+
+from dataclasses import dataclass
+
+from apps.exceptions.models import ExceptionCase
+from apps.resolutions.types import (
+    CORRECT,
+    DECIDE,
+    DISCARD,
+    EDIT,
+    MAP_VALUE,
+    NEXT_PERIOD,
+    RETRY,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    title: str
+    note: str
+    scope: str
+    scope_note: str
+
+
+def words_of(remedy: str, case: ExceptionCase, members: int) -> Words:
+    """Title, note and scope of a remedy for a case; ``members`` open cases share its cause."""
+    document = case.document or case.reference
+    key, mapping = case.facts.get("key", ""), case.facts.get("mapping", "")
+    shared = "this case" if members == 1 else f"all {members} cases with this cause"
+    words = {
+        RETRY: Words(
+            "Retry as it is",
+            f"Sends {document} again with today's mappings and master data.",
+            "this case",
+            "helps when the cause is already mended",
+        ),
+        MAP_VALUE: Words(
+            f"Map {key} and retry",
+            f"Adds {key} to {mapping}. A second person approves, then {shared} retry by "
+            f"themselves.",
+            shared,
+            "needs a second person",
+        ),
+        CORRECT: Words(
+            "Correct the customer and retry",
+            f"Changes the customer in the hub, with history, and retries {document}.",
+            shared,
+            "stands until the source says otherwise",
+        ),
+        EDIT: Words(
+            "Edit the message and retry",
+            "Processes your version of the message; the original is kept beside it.",
+            "this case",
+            "mend the source too, or it comes back",
+        ),
+        NEXT_PERIOD: Words(
+            "Post to the next open period",
+            f"Moves the posting date of {document} to the first day of the next open period.",
+            "this case",
+            "the invoice's own date stays",
+        ),
+        DISCARD: Words(
+            "Discard with a reason",
+            f"Gives {document} up: nothing more is sent for it. This cannot be taken back.",
+            "this case",
+            "leaves a gap between the systems",
+        ),
+        DECIDE: Words(
+            "Decide what happened",
+            f"You looked at {case.facts.get('connection', 'the platform')} and say what stands "
+            f"there. A second person confirms before anything moves.",
+            "this case",
+            "needs a second person",
+        ),
+    }
+    return words[remedy]

@@ -1,0 +1,68 @@
+"""How this app tells others what happened to runs and steps."""
+
+from apps.events.types import NewEvent
+from apps.exceptions.types import CaseDraft
+from apps.workflows.definition import Refuse
+from apps.workflows.models import Step, WorkflowRun
+
+
+def run_event(run: WorkflowRun, what: str) -> NewEvent:
+    return NewEvent(
+        type=f"run.{what}",
+        aggregate_type="workflow_run",
+        aggregate_id=run.id,
+        aggregate_version=run.epoch,
+        legal_entity_id=run.legal_entity_id,
+        journey_id=run.journey_id,
+        data={
+            "definition": run.definition,
+            "subject_type": run.subject_type,
+            "subject_id": run.subject_id,
+            "label": run.label,
+        },
+    )
+
+
+def step_event(run: WorkflowRun, step: Step, what: str) -> NewEvent:
+    return NewEvent(
+        type=f"step.{what}",
+        aggregate_type="step",
+        aggregate_id=step.id,
+        aggregate_version=step.attempt,
+        legal_entity_id=run.legal_entity_id,
+        journey_id=run.journey_id,
+        data={
+            "definition": run.definition,
+            "run_id": run.id,
+            "step": step.name,
+            "lane": step.lane,
+            "subject_type": run.subject_type,
+            "subject_id": run.subject_id,
+            "label": run.label,
+            "output": step.output,
+            "error_code": step.error_code,
+            "error_message": step.error_message,
+        },
+    )
+
+
+def step_case(run: WorkflowRun, step: Step, refusal: Refuse) -> CaseDraft:
+    """The case of a step that a person must help."""
+    return CaseDraft(
+        code=refusal.code,
+        title=refusal.title,
+        explanation=refusal.explanation,
+        flow=run.definition,
+        lane=step.lane,
+        subject_type="workflows.step",
+        subject_id=step.id,
+        fingerprint=(refusal.code, step.name, str(refusal.facts.get("cause", ""))),
+        legal_entity_id=run.legal_entity_id,
+        journey_id=run.journey_id,
+        amount_at_risk=run.amount,
+        currency=run.currency,
+        document=run.label,
+        customer=str(refusal.facts.get("customer", "")),
+        facts={"run": str(run.id), "step": step.name, **refusal.facts},
+        blocks_close=step.is_material,
+    )

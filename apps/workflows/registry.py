@@ -1,0 +1,54 @@
+"""The definitions that run, every version that a run may still be on, and named actions."""
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from apps.core.principal import Actor
+from apps.workflows.definition import Definition
+
+# An action takes the subject ids (with each step's params) of this moment and returns outputs.
+Action = Callable[
+    [Sequence[tuple[str, Mapping[str, Any]]], Actor, dt.datetime], Sequence[Mapping[str, Any]]
+]
+
+_definitions: dict[tuple[str, int], Definition] = {}
+_actions: dict[str, Action] = {}
+
+
+def define(definition: Definition) -> Definition:
+    """Register one version of a workflow."""
+    _definitions[definition.name, definition.version] = definition
+    return definition
+
+
+def definition_of(name: str, version: int) -> Definition:
+    """The definition a run was started on. Raises ``LookupError`` when this code has it no more:
+    such a run is refused, not run on another version."""
+    try:
+        return _definitions[name, version]
+    except KeyError as error:
+        raise LookupError(f"no workflow {name} version {version} in this release") from error
+
+
+def newest(name: str) -> Definition:
+    """The version that new runs start on."""
+    return _definitions[name, max(v for n, v in _definitions if n == name)]
+
+
+def all_definitions() -> tuple[Definition, ...]:
+    return tuple(_definitions[key] for key in sorted(_definitions))
+
+
+def action(name: str) -> Callable[[Action], Action]:
+    """Register a change of our own records that steps may perform."""
+
+    def register(function: Action) -> Action:
+        _actions[name] = function
+        return function
+
+    return register
+
+
+def action_of(name: str) -> Action:
+    return _actions[name]

@@ -1,0 +1,28 @@
+"""Reads of runs and steps."""
+
+import datetime as dt
+import uuid
+
+from apps.core.principal import Principal
+from apps.core.scoping import ScopedQuerySet
+from apps.workflows.models import Step, WorkflowRun
+
+
+def list_runs(principal: Principal) -> ScopedQuerySet:
+    """Runs a principal may see, newest first."""
+    return WorkflowRun.objects.visible_to(principal).order_by("-id")
+
+
+def steps_of(run_ids: list[uuid.UUID]) -> list[Step]:
+    """Steps of some runs, in order."""
+    return list(Step.objects.filter(run_id__in=run_ids).order_by("run_id", "position"))
+
+
+def has_due_runs(now: dt.datetime) -> bool:
+    return WorkflowRun.objects.filter(
+        due_at__lte=now, state__in=["pending", "running", "waiting", "failed"]
+    ).exists()
+
+
+def steps_by_id(ids: list[uuid.UUID]) -> dict[uuid.UUID, Step]:
+    return {s.id: s for s in Step.objects.select_related("run").filter(id__in=ids)}

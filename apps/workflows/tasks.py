@@ -1,0 +1,17 @@
+"""Celery entry points."""
+
+from celery import shared_task
+
+from apps.core.clock import utc_now
+from apps.workflows import services
+
+
+@shared_task(name="workflows.advance")
+def advance() -> None:
+    while services.advance_due(now=utc_now()):
+        pass
+
+
+@shared_task(name="workflows.expire")
+def expire() -> None:
+    services.expire_steps(now=utc_now())

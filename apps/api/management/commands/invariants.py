@@ -1,0 +1,85 @@
+"""What must hold of the hub at any quiet moment, as JSON for scripts."""
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db import connection
+from django.db.models import Count, Q, Sum
+
+from apps.canonical.models import Invoice
+from apps.core.codec import to_json
+from apps.events.selectors import count_transitions_without_actor
+from apps.exceptions.models import OPEN_STATES, ExceptionCase
+from apps.ingestion.models import Delivery, InboundEvent
+from apps.postings.models import Posting
+from apps.workflows.models import Step, WorkflowRun
+
+_HEADS = """
+SELECT count(*) FROM (
+    SELECT DISTINCT ON (connection_id, ordering_key) state FROM postings_posting
+    WHERE state IN ('queued', 'sending', 'unknown', 'posted', 'rejected', 'parked')
+    ORDER BY connection_id, ordering_key, sequence
+) head WHERE state IN ('queued', 'sending', 'unknown', 'posted')
+"""
+
+
+class Command(BaseCommand):
+    help = "Print what is in flight, what was lost, what nobody signed, and invoice sums."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        answer = {
+            "in_flight": _in_flight(),
+            "moving": _moving(),
+            "lost": _lost(),
+            "transitions_without_actor": count_transitions_without_actor(),
+            "invoice_sums": _invoice_sums(),
+        }
+        self.stdout.write(json.dumps(to_json(answer)))
+
+
+def _in_flight() -> int:
+    """Rows that the hub itself still works on; what waits for a person is not in flight."""
+    inbound = InboundEvent.objects.filter(state__in=["received", "waiting", "processing"])
+    postings = Posting.objects.filter(state__in=["queued", "sending", "unknown", "posted"])
+    runs = WorkflowRun.objects.filter(state__in=["pending", "running", "waiting"])
+    return int(inbound.count() + postings.count() + runs.count())
+
+
+def _moving() -> int:
+    """What the hub still does by itself: not held back by a case, not waiting for a person."""
+    inbound = InboundEvent.objects.filter(
+        Q(state__in=["received", "processing"]) | Q(state="waiting", wait_reason="fetch")
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(_HEADS)
+        heads = cursor.fetchone()[0]
+    signals = Step.objects.filter(state="waiting").exclude(waits_for__startswith="posting:")
+    overdue = signals.exclude(waits_for__startswith="order_booked:")
+    due = WorkflowRun.objects.filter(due_at__isnull=False, state__in=["pending", "running"])
+    unsplit = Delivery.objects.filter(split_at__isnull=True)
+    return int(inbound.count() + heads + overdue.count() + due.count() + unsplit.count())
+
+
+def _lost() -> int:
+    """Accepted deliveries that carry no event, and dead events, refused or dead postings and
+    failed runs that have no open case and were not settled by a person."""
+    unsplit = Delivery.objects.filter(split_at__isnull=True).count()
+    open_subjects = set(
+        ExceptionCase.objects.filter(state__in=OPEN_STATES).values_list("subject_id", flat=True)
+    )
+    dead = InboundEvent.objects.filter(state="dead").values_list("id", flat=True)
+    stuck = Posting.objects.filter(state__in=["rejected", "dead", "parked"])
+    orphans = {*dead, *stuck.values_list("id", flat=True)} - open_subjects
+    return unsplit + len(orphans)
+
+
+def _invoice_sums() -> list[dict[str, Any]]:
+    rows = Invoice.objects.values("legal_entity__code", "currency").annotate(
+        gross=Sum("gross"), count=Count("id")
+    )
+    return [
+        {"entity": r["legal_entity__code"], "currency": r["currency"], "gross": r["gross"],
+         "count": r["count"]}
+        for r in rows
+    ]  # fmt: skip

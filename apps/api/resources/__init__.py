@@ -1,0 +1,1 @@
+"""The domain API, one file a resource."""

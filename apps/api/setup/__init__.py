@@ -1,0 +1,1 @@
+"""Loading an installation from one JSON file: entities, people, connections, mappings."""

@@ -1,0 +1,187 @@
+"""Flow picture of Today: systems are nodes, documents in flight are bands.
+
+A band is as high as its count; its solid end is the share that is stuck.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from apps.console.presentation.percent import whole_percent
+
+WIDTH, HEIGHT = 1000, 196  # drawing units; the width is stretched, the height is pixels
+_NODE = 5  # width of a node
+_LAST = 0.84  # the last column stands here, its words are to the right of it
+_TOP = 42  # room for the names above
+_LABEL = 40  # room for two lines of words under a band
+_THINNEST = 7
+
+
+@dataclass(frozen=True, slots=True)
+class FlowNode:
+    """A system: ``column`` from 0 on the left; ``notes`` are (short state, is a warning)."""
+
+    key: str
+    name: str
+    column: int
+    notes: tuple[tuple[str, bool], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FlowBand:
+    """Documents between two nodes and how many are stuck, with amounts in one currency."""
+
+    source: str
+    target: str
+    count: int
+    amount: Decimal
+    stuck: int = 0
+    stuck_amount: Decimal = Decimal(0)
+    reason: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """The whole picture. ``as_of`` is set when the figures are old: bands go hatched."""
+
+    nodes: tuple[FlowNode, ...]
+    bands: tuple[FlowBand, ...]
+    currency: str
+    as_of: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeShape:
+    """A node's bar in drawing units; ``at`` and ``down`` place its name in whole percent."""
+
+    node: FlowNode
+    x: float
+    y: float
+    height: float
+    at: int
+    down: int
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BandShape:
+    """A band's outline and its stuck end.
+
+    ``at`` and ``down`` place its figures, ``end`` (from the right) and ``under`` its stuck words.
+    """
+
+    band: FlowBand
+    source: str
+    target: str
+    outline: str
+    stuck_x: float
+    stuck_y: float
+    stuck_width: float
+    height: float
+    at: int
+    down: int
+    end: int
+    under: int
+
+
+@dataclass(frozen=True, slots=True)
+class FlowShape:
+    """Everything to draw."""
+
+    nodes: tuple[NodeShape, ...]
+    bands: tuple[BandShape, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    band: FlowBand
+    height: float
+    left_y: float
+    right_y: float
+
+
+def lay_out_flow(flow: Flow) -> FlowShape:
+    """Heights by count on one scale, bands of a gap stacked with room for their words."""
+    columns = {node.key: node.column for node in flow.nodes}
+    last = max(columns.values(), default=0)
+    xs = {c: WIDTH * _LAST * c / last if last else 0.0 for c in range(last + 1)}
+    scale = _scale(flow)
+    placed: list[_Placed] = []
+    for gap in range(last):
+        placed += _stack(_bands_of(flow, columns, gap), placed, scale)
+    nodes = tuple(_node(node, placed, xs[node.column], last) for node in flow.nodes)
+    by_key = {node.key: node for node in flow.nodes}
+    bands = tuple(_band(p, by_key[p.band.source], by_key[p.band.target], xs) for p in placed)
+    return FlowShape(nodes, bands)
+
+
+def _bands_of(flow: Flow, columns: dict[str, int], gap: int) -> list[FlowBand]:
+    return [band for band in flow.bands if columns[band.source] == gap]
+
+
+def _scale(flow: Flow) -> float:
+    """Units a document, so that the fullest gap just fits with the words under its bands."""
+    columns = {node.key: node.column for node in flow.nodes}
+    scales = []
+    for gap in set(columns.values()):
+        bands = _bands_of(flow, columns, gap)
+        total = sum(band.count for band in bands)
+        if total:
+            scales.append((HEIGHT - _TOP - _LABEL * len(bands) - 4) / total)
+    return min([*scales, 0.2])
+
+
+def _stack(bands: list[FlowBand], before: list[_Placed], scale: float) -> list[_Placed]:
+    """Arrivals below each other with room for words; departures close together from their node."""
+    heights = [max(_THINNEST, band.count * scale) for band in bands]
+    used = sum(heights) + _LABEL * len(bands)
+    right = _TOP + max(0.0, (HEIGHT - _TOP - used) / 2 if len(bands) == 1 else 0.0)
+    departures: dict[str, float] = {}
+    placed = []
+    for band, height in zip(bands, heights, strict=True):
+        arrivals = [p.right_y for p in before if p.band.target == band.source]
+        left = departures.get(band.source, min([right, *arrivals]))
+        departures[band.source] = left + height + 14
+        placed.append(_Placed(band, height, left, right))
+        right += height + _LABEL
+    return placed
+
+
+def _node(node: FlowNode, placed: list[_Placed], x: float, last: int) -> NodeShape:
+    spans = [(p.left_y, p.left_y + p.height) for p in placed if p.band.source == node.key]
+    spans += [(p.right_y, p.right_y + p.height) for p in placed if p.band.target == node.key]
+    top = min((span[0] for span in spans), default=float(_TOP))
+    bottom = max((span[1] for span in spans), default=_TOP + 40.0)
+    is_last = node.column == last
+    words = 14 + 14 * min(1, len(node.notes))  # lines above the bar
+    y = top if is_last else max(0.0, top - words - 6)
+    return NodeShape(
+        node,
+        x,
+        top,
+        bottom - top,
+        whole_percent(x + (12 if is_last else 0), WIDTH),
+        whole_percent(y, HEIGHT),
+        is_last,
+    )
+
+
+def _band(placed: _Placed, source: FlowNode, target: FlowNode, xs: dict[int, float]) -> BandShape:
+    band, height = placed.band, placed.height
+    start, end = xs[source.column] + _NODE, xs[target.column]
+    solid = (end - start) * min(1.0, band.stuck / band.count) if band.count else 0.0
+    solid = max(solid, 6.0) if band.stuck else 0.0
+    middle = start + (end - start) * 0.5
+    top1, top2 = placed.left_y, placed.right_y
+    outline = (
+        f"M{start:.1f} {top1:.1f}"
+        f"C{middle:.1f} {top1:.1f} {middle:.1f} {top2:.1f} {end:.1f} {top2:.1f}"
+        f"V{top2 + height:.1f}C{middle:.1f} {top2 + height:.1f} {middle:.1f} {top1 + height:.1f}"
+        f" {start:.1f} {top1 + height:.1f}Z"
+    )
+    figures = (top1 + top2) / 2 + height / 2 - 9 if height >= 18 else max(top1, top2) + height + 1
+    return BandShape(
+        band, source.name, target.name, outline, end - solid, top2, solid, height,
+        whole_percent(start + 14, WIDTH), whole_percent(figures, HEIGHT),
+        100 - whole_percent(end, WIDTH), whole_percent(top2 + height + 2, HEIGHT),
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""What the pages show: reads narrowed to the principal, shaped for the templates. No writes."""

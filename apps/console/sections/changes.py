@@ -1,0 +1,50 @@
+"""Events as dated lines: what changed, by whom or why, and where to look."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from django.urls import reverse
+
+from apps.events.models import Event
+
+_TONES = {
+    "circuit_opened": "late", "paused": "near", "regressed": "near", "rejected": "near",
+    "failed": "late", "circuit_closed": "good", "confirmed": "good", "completed": "good",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A line of ``changes.html``."""
+
+    at: dt.datetime
+    title: str
+    note: str
+    url: str
+    tone: str
+
+
+def change_of(event: Event) -> Change:
+    """An event as a line."""
+    about, what = event.type.split(".", 1)
+    subject = event.data.get("name") or event.data.get("title") or event.data.get("label") or ""
+    words = f"{subject or about} {what}".replace("_", " ")
+    note = event.data.get("reason") or event.data.get("error") or event.data.get("step")
+    by = event.actor_label if event.actor_kind == "user" else ""
+    notes = [str(part).replace("_", " ") for part in (note, by) if part]
+    tone = _TONES.get(what, "")
+    title = words[:1].upper() + words[1:]
+    return Change(event.occurred_at, title, " · ".join(notes)[:120], _url(about, event), tone)
+
+
+def _url(about: str, event: Event) -> str:
+    number = event.data.get("number")
+    if about == "connection" and event.data.get("code"):
+        return reverse("connector", args=[event.data["code"]])
+    if about == "approval" and number:
+        return reverse("approval", args=[f"APR-{number}"])
+    if about == "exception" and number:
+        return reverse("exception", args=[f"EXC-{number}"])
+    if about == "batch" and number:
+        return reverse("batch", args=[f"B-{number}"])
+    return ""

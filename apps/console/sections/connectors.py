@@ -1,0 +1,179 @@
+"""Connections: worst first, and one with what pausing it would mean."""
+
+import datetime as dt
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Avg, Count, Min, Q
+from django.urls import reverse
+from django.utils import timezone
+
+from apps.connectors import selectors
+from apps.connectors.models import Connection, Exchange
+from apps.connectors.policies import circuit_shown
+from apps.console.sections.changes import Change, change_of
+from apps.core.principal import Principal
+from apps.events.models import Event
+from apps.exceptions.models import OPEN_STATES, ExceptionCase
+from apps.postings.models import Posting
+
+QUEUED = ("queued", "sending", "unknown")
+STALE_AFTER = dt.timedelta(minutes=15)
+_ORDER = {"down": 0, "degraded": 1, "paused": 2, "draining": 2, "idle": 3, "healthy": 4}
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionRow:
+    """A connection in the list: state word, what waits, how far behind it is."""
+
+    connection: Connection
+    condition: str
+    waiting: int
+    oldest_seconds: int | None
+    url: str
+
+
+def list_connections(principal: Principal, now: dt.datetime) -> list[ConnectionRow]:
+    """Connections a principal may see, worst first, in two queries."""
+    connections = list(selectors.list_connections(principal))
+    waiting = _waiting([c.id for c in connections])
+    rows = [_row(c, waiting.get(c.id), now) for c in connections]
+    return sorted(rows, key=lambda row: (_ORDER[row.condition], row.connection.name))
+
+
+def _waiting(ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, tuple[int, dt.datetime]]:
+    rows = (
+        Posting.objects.filter(connection_id__in=ids, state__in=QUEUED)
+        .order_by()
+        .values("connection_id")
+        .annotate(n=Count("pk"), oldest=Min("due_at"))
+    )
+    return {row["connection_id"]: (row["n"], row["oldest"]) for row in rows}
+
+
+def _row(
+    connection: Connection, waiting: tuple[int, dt.datetime] | None, now: dt.datetime
+) -> ConnectionRow:
+    behind = max(0, int((now - waiting[1]).total_seconds())) if waiting else None
+    return ConnectionRow(
+        connection,
+        condition_of(connection, now),
+        waiting[0] if waiting else 0,
+        behind,
+        reverse("connector", args=[connection.code]),
+    )
+
+
+def condition_of(connection: Connection, now: dt.datetime) -> str:
+    """One word for how a connection does: idle is not healthy."""
+    if connection.state != "active":
+        return str(connection.state)
+    circuit = circuit_shown(connection.circuit, connection.circuit_until, now)
+    if circuit == "open":
+        return "down"
+    if circuit == "half_open" or connection.consecutive_failures:
+        return "degraded"
+    return "healthy" if connection.last_success_at else "idle"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure of ``figure_grid.html``."""
+
+    label: str
+    value: str
+    note: str
+    tone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionDetail:
+    """One connection."""
+
+    row: ConnectionRow
+    sentence: str
+    consequences: list[str]
+    figures: list[Figure]
+    calls: list[Exchange]
+    events: list[Change]
+    open_cases: int
+
+    @property
+    def steer(self) -> str:
+        """The action that its first button takes."""
+        return "pause" if self.row.connection.state == "active" else "resume"
+
+
+def connection_detail(
+    connection: Connection, principal: Principal, now: dt.datetime
+) -> ConnectionDetail:
+    """A connection with its last calls and what steering it would mean."""
+    row = _row(connection, _waiting([connection.id]).get(connection.id), now)
+    calls = selectors.list_exchanges(principal, connection_id=connection.id)
+    figures = calls.filter(at__gte=now - dt.timedelta(hours=1)).aggregate(
+        calls=Count("pk"),
+        failed=Count("pk", filter=Q(status__gte=400) | Q(status__isnull=True)),
+        took=Avg("duration_ms"),
+    )
+    cases = ExceptionCase.objects.visible_to(principal).filter(
+        state__in=OPEN_STATES, facts__connection=connection.code
+    )
+    return ConnectionDetail(
+        row,
+        _sentence(row, now),
+        _consequences(row),
+        _figures(row, figures),
+        list(calls[:30]),
+        [
+            change_of(event)
+            for event in Event.objects.filter(aggregate_id=connection.id).order_by("-id")[:10]
+        ],
+        cases.count(),
+    )
+
+
+def _sentence(row: ConnectionRow, now: dt.datetime) -> str:
+    """How it does, in words."""
+    connection = row.connection
+    sentences = {
+        "down": f"It does not answer: {connection.last_error or 'no reason known'}",
+        "degraded": f"It answers, but {connection.consecutive_failures} calls in a row failed.",
+        "idle": "Nothing was sent to it yet.",
+        "healthy": _health(connection.last_success_at, now),
+    }
+    stopped = f"{row.condition.capitalize()}. {connection.state_reason or 'No reason was given.'}"
+    return sentences.get(row.condition, stopped)
+
+
+def _health(last: dt.datetime | None, now: dt.datetime) -> str:
+    if last and now - last > STALE_AFTER:
+        return f"It answered last at {timezone.localtime(last):%H:%M}; nothing was due since."
+    return "It answers as it should."
+
+
+def _consequences(row: ConnectionRow) -> list[str]:
+    lines = [f"{row.waiting} write{'' if row.waiting == 1 else 's'} wait until it is resumed."]
+    if row.connection.poll_every_seconds:
+        lines.append("It is not polled; webhooks are still received and kept.")
+    lines.append("Nothing is lost: work stays queued in order and continues on resume.")
+    return lines
+
+
+def _figures(row: ConnectionRow, hour: dict[str, Any]) -> list[Figure]:
+    connection = row.connection
+    failed = f"{hour['failed']} failed" if hour["calls"] else "no call"
+    took = f"{hour['took']:.0f} ms" if hour["took"] is not None else ""
+    tones = {"open": "late", "half_open": "near"}
+    return [
+        Figure("Waiting", str(row.waiting), f"oldest {row.oldest_seconds or 0} s overdue"),
+        Figure("Calls, last hour", str(hour["calls"]), failed, "near" if hour["failed"] else ""),
+        Figure("Answers in", took, "mean of the last hour"),
+        Figure(
+            "Circuit",
+            connection.circuit.replace("_", " ").capitalize(),
+            f"{connection.concurrency} calls at once at most",
+            tones.get(connection.circuit, ""),
+        ),
+    ]

@@ -1,0 +1,249 @@
+"""Messages: what came in, what was refused at the door, and every call in either direction."""
+
+import datetime as dt
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import django_filters
+from django.db.models import Q, QuerySet
+from django.urls import reverse
+
+from apps.connectors.models import Connection, Exchange
+from apps.connectors.selectors import list_exchanges
+from apps.console.listing import ViewTab
+from apps.console.sections.redacted import body_text, field_lines, header_lines
+from apps.console.sections.subjects import FieldLine
+from apps.core.principal import Principal
+from apps.ingestion.models import InboundEvent, Quarantine
+from apps.ingestion.selectors import list_inbound, list_quarantine
+
+VIEWS = (("in", "Received"), ("refused", "Refused at the door"), ("calls", "Calls"))
+INBOUND_STATES = ("received", "waiting", "processing", "processed", "ignored", "dead")
+OUTCOMES = ("ok", "rejected", "transient", "unknown", "failed")
+
+
+class InboundFilter(django_filters.FilterSet):
+    """Filters of what came in."""
+
+    q = django_filters.CharFilter(method="search")
+    state = django_filters.MultipleChoiceFilter(choices=[(s, s) for s in INBOUND_STATES])
+    connection = django_filters.UUIDFilter(field_name="connection_id")
+
+    class Meta:
+        model = InboundEvent
+        fields: list[str] = []
+
+    def search(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+        return rows.filter(
+            Q(object_id__icontains=value)
+            | Q(event_type__icontains=value)
+            | Q(delivery__message_id=value)
+        )
+
+
+class QuarantineFilter(django_filters.FilterSet):
+    """Filters of what was refused."""
+
+    q = django_filters.CharFilter(method="search")
+    connection = django_filters.UUIDFilter(field_name="connection_id")
+
+    class Meta:
+        model = Quarantine
+        fields: list[str] = []
+
+    def search(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+        return rows.filter(Q(message_id__icontains=value) | Q(reason__icontains=value))
+
+
+class ExchangeFilter(django_filters.FilterSet):
+    """Filters of the call log."""
+
+    q = django_filters.CharFilter(method="search")
+    connection = django_filters.UUIDFilter(field_name="connection_id")
+    outcome = django_filters.CharFilter(field_name="outcome")
+
+    class Meta:
+        model = Exchange
+        fields: list[str] = []
+
+    def search(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+        return rows.filter(
+            Q(path__icontains=value) | Q(operation__icontains=value) | Q(vendor_request_id=value)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRow:
+    """A message or a call in a list."""
+
+    title: str
+    note: str
+    connection: str
+    state: str
+    detail: str
+    at: dt.datetime
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessageDetail:
+    """One message or call with its body, redacted."""
+
+    title: str
+    state: str
+    verdict: str
+    verdict_note: str
+    facts: list[tuple[str, str]]
+    fields: list[FieldLine]
+    bodies: list[tuple[str, list[tuple[str, str]], str]]
+    journey_url: str = ""
+
+
+def connection_names(principal: Principal) -> dict[uuid.UUID, str]:
+    """Names of the connections a principal may see, by id."""
+    rows = Connection.objects.visible_to(principal).order_by("name")
+    return dict(rows.values_list("id", "name"))
+
+
+def message_tabs(view: str) -> list[ViewTab]:
+    base = reverse("messages")
+    return [ViewTab(key, label, f"{base}?view={key}", key == view) for key, label in VIEWS]
+
+
+def message_list(view: str, principal: Principal, query: Any) -> Any:
+    """The rows of a view with its filters."""
+    if view == "refused":
+        return QuarantineFilter(query, queryset=list_quarantine(principal)).qs
+    if view == "calls":
+        return ExchangeFilter(query, queryset=list_exchanges(principal)).qs
+    return InboundFilter(query, queryset=list_inbound(principal)).qs
+
+
+def message_rows(view: str, items: Iterable[Any], names: dict[uuid.UUID, str]) -> list[MessageRow]:
+    makers: dict[str, Callable[[Any, str], MessageRow]] = {
+        "refused": _refused_row,
+        "calls": _call_row,
+    }
+    make = makers.get(view, _inbound_row)
+    return [make(item, names.get(item.connection_id, "")) for item in items]
+
+
+def _inbound_row(event: InboundEvent, connection: str) -> MessageRow:
+    waits = f"waits for {event.waits_for}" if event.waits_for and event.state == "waiting" else ""
+    return MessageRow(
+        event.event_type,
+        f"{event.object_type} {event.object_id}",
+        connection,
+        event.state,
+        event.error_message or waits or outcome_words(event),
+        event.received_at,
+        reverse("message", args=["in", event.id]),
+    )
+
+
+_OUTCOMES = {
+    "older": "Left alone: a newer version is there already",
+    "unchanged": "Nothing differs from what is there",
+    "created": "Became a new record",
+    "changed": "Changed the record",
+    "discarded": "Discarded by a person",
+}
+
+
+def outcome_words(event: InboundEvent) -> str:
+    """What became of a message, in words."""
+    return _OUTCOMES.get(event.outcome, event.outcome.replace("_", " ").capitalize())
+
+
+def _refused_row(body: Quarantine, connection: str) -> MessageRow:
+    return MessageRow(
+        body.reason.replace("_", " ").capitalize(),
+        body.message_id or f"{body.size:,} bytes",
+        connection,
+        "quarantined",
+        body.explanation,
+        body.received_at,
+        reverse("message", args=["refused", body.id]),
+    )
+
+
+def _call_row(call: Exchange, connection: str) -> MessageRow:
+    return MessageRow(
+        f"{call.method} {call.path}",
+        call.operation,
+        connection,
+        call.outcome,
+        f"{call.status or 'no answer'} in {call.duration_ms:,} ms",
+        call.at,
+        reverse("message", args=["calls", call.exchange_id]),
+    )
+
+
+def message_detail(view: str, item: Any, connection: str) -> MessageDetail:
+    makers: dict[str, Callable[[Any, str], MessageDetail]] = {
+        "refused": _refused_detail,
+        "calls": _call_detail,
+    }
+    make = makers.get(view, _inbound_detail)
+    return make(item, connection)
+
+
+def _inbound_detail(event: InboundEvent, connection: str) -> MessageDetail:
+    facts = [
+        ("Connection", connection),
+        ("Channel", event.delivery.channel),
+        ("Message id", event.delivery.message_id),
+        ("Object", f"{event.object_type} {event.object_id}"),
+        ("Their version", str(event.source_version)),
+        ("Ordering key", event.ordering_key),
+        ("Tries", str(event.attempts)),
+        ("SHA-256", event.delivery.sha256),
+    ]
+    document = event.edited_payload or event.payload
+    edited = "A person edited the data; the original is kept." if event.edited_payload else ""
+    return MessageDetail(
+        event.event_type,
+        event.state,
+        f"{outcome_words(event) or event.state.capitalize()}.",
+        event.error_message or (f"Waits for {event.waits_for}." if event.waits_for else edited),
+        facts,
+        field_lines(document) if document else [],
+        [("As received", header_lines(event.delivery.headers), body_text(event.delivery.raw))],
+        reverse("journey-by-id", args=[event.journey_id]) if event.journey_id else "",
+    )
+
+
+def _refused_detail(body: Quarantine, connection: str) -> MessageDetail:
+    facts = [
+        ("Connection", connection or "unknown"),
+        ("Answered", str(body.status_code)),
+        ("Message id", body.message_id or "none"),
+        ("Size", f"{body.size:,} bytes"),
+        ("SHA-256", body.sha256),
+    ]
+    bodies = [("What was sent, capped", header_lines(body.headers), body_text(body.raw))]
+    title = body.reason.replace("_", " ").capitalize()
+    return MessageDetail(title, "quarantined", title, body.explanation, facts, [], bodies)
+
+
+def _call_detail(call: Exchange, connection: str) -> MessageDetail:
+    facts = [
+        ("Connection", connection),
+        ("Direction", "we called" if call.direction == "out" else "they called"),
+        ("Operation", call.operation),
+        ("Status", str(call.status or "no answer")),
+        ("Took", f"{call.duration_ms:,} ms"),
+        ("Their request id", call.vendor_request_id or "none"),
+    ]
+    bodies = [
+        ("Request", header_lines(call.request_headers), body_text(call.request_body)),
+        ("Answer", header_lines(call.response_headers), body_text(call.response_body)),
+    ]
+    note = call.error_code.replace("_", " ")
+    journey = reverse("journey-by-id", args=[call.journey_id]) if call.journey_id else ""
+    title = f"{call.method} {call.path}"
+    return MessageDetail(
+        title, call.outcome, call.outcome.capitalize(), note, facts, [], bodies, journey
+    )

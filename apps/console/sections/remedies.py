@@ -1,0 +1,66 @@
+"""Remedies of a case as offers with evidence, and their forms."""
+
+from typing import Any
+
+from django import forms
+from django.urls import reverse
+
+from apps.console.forms import GuardedForm
+from apps.console.sections.exception_detail import Offers, RemedyOffer
+from apps.core.principal import Principal
+from apps.exceptions.models import ExceptionCase
+from apps.resolutions.selectors import remedies_for
+from apps.resolutions.types import DISCARD, EDIT, RETRY, Field, Remedy
+
+
+def offers_of(case: ExceptionCase, principal: Principal) -> Offers:
+    """What this person may do about the case, best first; giving up is never suggested."""
+    remedies = tuple(
+        RemedyOffer(
+            remedy.title,
+            remedy.note,
+            reverse("exception-remedy", args=[case.reference, remedy.code]),
+            f"{remedy.held} of {remedy.tried} like this" if remedy.tried else "",
+            remedy.code,
+        )
+        for remedy in remedies_for(case, principal)
+        if not remedy.blocked
+    )
+    by_code = {offer.code: offer for offer in remedies}
+    return Offers(
+        remedies,
+        next((offer for offer in remedies if offer.code != DISCARD), None),
+        RETRY in by_code,
+        by_code[EDIT].url if EDIT in by_code else "",
+    )
+
+
+class RemedyForm(GuardedForm):
+    """The inputs that a remedy asks for."""
+
+    def __init__(self, *args: Any, remedy: Remedy, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in remedy.fields:
+            self.fields[field.name] = _form_field(field)
+
+    def params(self) -> dict[str, Any]:
+        """What the person filled in."""
+        return {name: value for name, value in self.cleaned_data.items() if name != "rev"}
+
+
+def _form_field(field: Field) -> forms.Field:
+    common: dict[str, Any] = {
+        "label": field.label,
+        "initial": field.value,
+        "help_text": field.help,
+        "required": field.required,
+    }
+    if field.kind == "select":
+        choices = [(choice.value, choice.label) for choice in field.choices]
+        return forms.ChoiceField(choices=choices, **common)
+    if field.kind == "json":
+        attributes = {"rows": 18, "class": "input-code", "spellcheck": "false"}
+        return forms.CharField(widget=forms.Textarea(attrs=attributes), strip=False, **common)
+    if field.kind == "textarea":
+        return forms.CharField(widget=forms.Textarea(attrs={"rows": 3}), **common)
+    return forms.CharField(**common)

@@ -1,0 +1,205 @@
+"""Workflow runs: rows with the step they stand at, and one run as lanes, steps and events."""
+
+import datetime as dt
+import uuid
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import django_filters
+from django.db.models import Q, QuerySet
+from django.urls import reverse
+
+from apps.console.presentation.timeline import Timeline
+from apps.console.sections.changes import Change, change_of
+from apps.console.sections.subjects import StepLine, step_lines, step_name, timeline_of
+from apps.core.principal import Principal
+from apps.events.models import Event
+from apps.exceptions.models import OPEN_STATES, ExceptionCase
+from apps.postings.models import Attempt, Posting
+from apps.postings.selectors import attempts_of
+from apps.workflows.models import Step, WorkflowRun
+from apps.workflows.selectors import steps_of
+
+STATES = (
+    "pending", "running", "waiting", "failed", "paused", "completed", "compensating",
+    "compensated", "cancelled",
+)  # fmt: skip
+_STANDS_AT = ("failed", "running", "waiting", "pending")
+
+
+class RunFilter(django_filters.FilterSet):
+    """Filters of the list of runs."""
+
+    q = django_filters.CharFilter(method="search")
+    state = django_filters.MultipleChoiceFilter(choices=[(s, s) for s in STATES])
+    definition = django_filters.CharFilter(field_name="definition")
+
+    class Meta:
+        model = WorkflowRun
+        fields: list[str] = []
+
+    def search(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+        return rows.filter(Q(label__icontains=value) | Q(ordering_key__icontains=value))
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A run in the list."""
+
+    id: uuid.UUID
+    label: str
+    definition: str
+    state: str
+    stands_at: str
+    done: str
+    amount: Decimal | None
+    currency: str
+    entity: str
+    started_at: dt.datetime | None
+    url: str
+    journey_url: str
+
+
+def run_rows(runs: Sequence[WorkflowRun]) -> list[RunRow]:
+    """Rows of a page of runs, with their steps read at once."""
+    steps: dict[uuid.UUID, list[Step]] = defaultdict(list)
+    for step in steps_of([run.id for run in runs]):
+        steps[step.run_id].append(step)
+    return [_row(run, steps[run.id]) for run in runs]
+
+
+def _row(run: WorkflowRun, steps: list[Step]) -> RunRow:
+    ended = sum(step.state in ("succeeded", "skipped", "compensated") for step in steps)
+    return RunRow(
+        run.id,
+        run.label,
+        run.definition.replace("_", " ").capitalize(),
+        run.state,
+        stands_at(steps),
+        f"{ended} of {len(steps)}",
+        run.amount,
+        run.currency,
+        run.legal_entity.code if run.legal_entity else "",
+        run.started_at,
+        reverse("workflow", args=[run.id]),
+        reverse("journey-by-id", args=[run.journey_id]) if run.journey_id else "",
+    )
+
+
+def stands_at(steps: Sequence[Step]) -> str:
+    """The step that decides: a failed one first, then running, then waiting."""
+    for state in _STANDS_AT:
+        found = next((step for step in steps if step.state == state), None)
+        if found:
+            return f"{step_name(found.name)}, {found.state}"
+    return "All steps done" if steps else ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepRow:
+    """A step of a run, with its write and its case."""
+
+    name: str
+    lane: str
+    state: str
+    kind: str
+    note: str
+    attempts: int
+    started_at: dt.datetime | None
+    finished_at: dt.datetime | None
+    case_url: str
+    case_number: str
+    posting: Posting | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunDetail:
+    """One run."""
+
+    run: WorkflowRun
+    title: str
+    verdict: str
+    verdict_note: str
+    timeline: Timeline | None
+    steps: list[StepRow]
+    lines: list[StepLine]
+    events: list[Change]
+    journey_url: str
+
+
+def run_detail(run: WorkflowRun, principal: Principal, now: dt.datetime) -> RunDetail:
+    """A run with steps, writes and tries, cases and events."""
+    steps = steps_of([run.id])
+    ids = [step.posting_id for step in steps if step.posting_id]
+    postings = {p.id: p for p in Posting.objects.filter(id__in=ids)}
+    tries: dict[uuid.UUID | None, list[Attempt]] = defaultdict(list)
+    for attempt in attempts_of(ids):
+        tries[attempt.posting_id].append(attempt)
+    cases = _cases(steps, ids, principal)
+    timeline = timeline_of(steps, tries, now)
+    subjects = [run.id, *(step.id for step in steps)]
+    verdict, note = _verdict(run, steps)
+    return RunDetail(
+        run,
+        run.definition.replace("_", " ").capitalize(),
+        verdict,
+        note,
+        timeline if timeline.steps else None,
+        [_step_row(step, postings, tries, cases) for step in steps],
+        step_lines(steps),
+        [
+            change_of(event)
+            for event in Event.objects.filter(aggregate_id__in=subjects).order_by("-id")[:50]
+        ],
+        reverse("journey-by-id", args=[run.journey_id]) if run.journey_id else "",
+    )
+
+
+def _verdict(run: WorkflowRun, steps: Sequence[Step]) -> tuple[str, str]:
+    if run.state == "completed":
+        return "Completed.", "Every step has its result."
+    failed = next((step for step in steps if step.state == "failed"), None)
+    if failed:
+        return f"{step_name(failed.name)} needs a person.", failed.error_message
+    waiting = next((step for step in steps if step.state == "waiting"), None)
+    if waiting:
+        what = waiting.waits_for.split(":")[0].replace("_", " ")
+        return f"{step_name(waiting.name)} waits.", f"For {what}." if what else ""
+    return f"{run.state.capitalize()}.", ""
+
+
+def _cases(
+    steps: Sequence[Step], posting_ids: Sequence[uuid.UUID], principal: Principal
+) -> dict[uuid.UUID, ExceptionCase]:
+    subjects = [*(step.id for step in steps), *posting_ids]
+    rows = ExceptionCase.objects.visible_to(principal).filter(
+        subject_id__in=subjects, state__in=OPEN_STATES
+    )
+    return {case.subject_id: case for case in rows}
+
+
+def _step_row(
+    step: Step,
+    postings: dict[uuid.UUID, Posting],
+    tries: dict[uuid.UUID | None, list[Attempt]],
+    cases: dict[uuid.UUID, ExceptionCase],
+) -> StepRow:
+    posting = postings.get(step.posting_id) if step.posting_id else None
+    case = cases.get(step.id) or (cases.get(posting.id) if posting else None)
+    note = step.error_message or (f"waits for {step.waits_for}" if step.waits_for else "")
+    return StepRow(
+        step_name(step.name),
+        step.lane,
+        step.state,
+        step.kind,
+        note or str(step.output.get("external_id", "")),
+        len(tries.get(step.posting_id, [])) if step.posting_id else step.attempt,
+        step.started_at,
+        step.finished_at,
+        reverse("exception", args=[case.reference]) if case else "",
+        case.reference if case else "",
+        posting,
+    )

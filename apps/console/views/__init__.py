@@ -1,0 +1,1 @@
+"""Views of the console, one file a section: read, shape, render; an action is one domain call."""

@@ -1,0 +1,1 @@
+"""Stateful stand-ins for other companies' systems, spoken to over HTTP only."""

@@ -1,0 +1,1 @@
+"""NetSuite (OneWorld, SuiteTax) through SuiteTalk REST: records, SuiteQL, async jobs."""

@@ -1,0 +1,1 @@
+"""A provisioning service: takes signed CloudEvents, grants access, reports back."""

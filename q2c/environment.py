@@ -1,0 +1,82 @@
+"""Settings from the environment. A wrong one names the variable and what to do."""
+
+import base64
+import binascii
+import os
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
+
+def text(name: str, default: str | None = None) -> str:
+    """A variable's value. Raises ``ImproperlyConfigured`` when it is unset without default."""
+    value = os.environ.get(name, default)
+    if value is None or value == "":
+        raise ImproperlyConfigured(
+            f"{name} is not set. Set it in the environment, or start the hub with `make demo`, "
+            f"which makes one for this machine."
+        )
+    return value
+
+
+def choice(name: str, allowed: tuple[str, ...], default: str) -> str:
+    """One of the allowed words. Raises ``ImproperlyConfigured`` for another."""
+    value = os.environ.get(name, default)
+    if value not in allowed:
+        raise ImproperlyConfigured(f"{name} is {value!r}. Set it to one of: {', '.join(allowed)}.")
+    return value
+
+
+def field_key(name: str, default: str | None = None) -> bytes:
+    """A url-safe base64 key of 32 bytes, as Fernet takes it."""
+    value = text(name, default)
+    try:
+        raw = base64.urlsafe_b64decode(value)
+    except (binascii.Error, ValueError):
+        raw = b""
+    if len(raw) != 32:
+        raise ImproperlyConfigured(
+            f"{name} is not 32 bytes in url-safe base64. Make one with: python -c "
+            f'"from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"'
+        )
+    return value.encode()
+
+
+def database(name: str) -> dict[str, Any]:
+    """A ``DATABASES`` entry from a PostgreSQL URL or conninfo string.
+
+    Raises ``ImproperlyConfigured`` when it cannot be read or names no database.
+    """
+    value = text(name)
+    try:
+        parts = conninfo_to_dict(value)
+    except ProgrammingError as error:
+        raise ImproperlyConfigured(
+            f"{name} is not a PostgreSQL address ({str(error).strip()}). "
+            f"Write it as postgresql://user:password@host:5432/database."
+        ) from error
+    if not parts.get("dbname"):
+        raise ImproperlyConfigured(f"{name} names no database. Add /name to the end of the URL.")
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.pop("dbname"),
+        "USER": parts.pop("user", ""),
+        "PASSWORD": parts.pop("password", ""),
+        "HOST": parts.pop("host", ""),
+        "PORT": str(parts.pop("port", "")),
+        "OPTIONS": dict(parts),
+        "CONN_MAX_AGE": 0,
+        "CONN_HEALTH_CHECKS": True,
+    }
+
+
+def redis_url(name: str) -> str:
+    """A redis:// or rediss:// URL."""
+    value = text(name)
+    if not value.startswith(("redis://", "rediss://")):
+        raise ImproperlyConfigured(
+            f"{name} is {value.split(':', 1)[0]}:…. Write it as redis://:password@host:6379/0."
+        )
+    return value

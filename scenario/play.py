@@ -1,0 +1,145 @@
+"""The demo's story: a month of deals in a minute, with ten problems in it."""
+
+import datetime as dt
+import sys
+import time
+
+from scenario import seed
+from scenario.checker import erp_documents, finalized_invoices
+from scenario.drive import SalesTeam, bill_by_hand, send_malformed_invoice
+from scenario.hub import Person, wait_until
+from scenario.plant import Planted, planted
+from scenario.platforms import Platform
+from scenario.resolve import open_rows
+from scenario.watch import hub_state
+from scenario.world import Deal, deals
+
+AMENDMENTS = 20
+SETTLE_SECONDS = 300
+
+
+def say(line: str) -> None:
+    """One line of progress."""
+    sys.stdout.write(f"  {line}\n")
+    sys.stdout.flush()
+
+
+def play(today: dt.date) -> None:
+    """Play the whole story and wait until the hub has worked through it."""
+    started = time.monotonic()
+    unreliable()
+    sales = SalesTeam(today)
+    sales.stock_catalogue()
+    story, problems = deals(), planted()
+    sell(sales, story, problems)
+    amend(sales, story)
+    bill_the_past(today)
+    send_malformed_invoice(seed.STRIPE_WEBHOOK_SECRET)
+    say("amendments accepted, one invoice dated into a closed month, one message malformed")
+    settle()
+    say(f"the story was played in {time.monotonic() - started:.0f} s")
+
+
+def unreliable() -> None:
+    """Networks duplicate and reorder what the platforms send."""
+    for name in ("salesforce", "stripe", "provisioning"):
+        Platform(name).control("webhooks/policy", duplicate=1, shuffle_window=4, seed=7)
+
+
+def sell(sales: SalesTeam, story: list[Deal], problems: list[Planted]) -> None:
+    """Quote, approve and accept every deal; the planted ones as they are planted."""
+    for deal in story:
+        quote = sales.quote(deal)
+        sales.approve(quote)
+        sales.accept(quote)
+    say(f"{len(story)} quotes accepted by {len({d.buyer.number for d in story})} customers")
+    for problem in problems:
+        if problem.deal is not None:
+            sell_planted(sales, problem, problem.deal)
+    say(f"{len(problems)} problems planted")
+
+
+def sell_planted(sales: SalesTeam, problem: Planted, deal: Deal) -> None:
+    """The one deal of a problem, with what is wrong about it."""
+    department = "" if problem.code == "missing_dimension" else None
+    quote = sales.quote(deal, department=department)
+    if problem.code == "vendor_outage":
+        Platform("salesforce").control(
+            "faults", kind="outage", method="PATCH", path_regex=f"SBQQ__Quote__c/{quote[:15]}"
+        )
+    if problem.code == "acceptance_without_approval":
+        sales.accept(quote)
+        return
+    if problem.code != "vendor_outage":
+        sales.approve(quote)
+        sales.accept(quote)
+        return
+    # The sales team itself is not hit by the outage: it works in the org, not through its API.
+    salesforce = Platform("salesforce")
+    salesforce.call("DELETE", "/_sim/faults")
+    sales.approve(quote)
+    sales.accept(quote)
+    plant_outages(sales)
+
+
+def plant_outages(sales: SalesTeam) -> None:
+    """The CRM does not take the write-back of the quotes with an outage planted."""
+    for problem in planted():
+        quote = sales.state.quotes.get(problem.deal.key) if problem.deal else None
+        if problem.code == "vendor_outage" and quote:
+            Platform("salesforce").control(
+                "faults", kind="outage", method="PATCH", path_regex=f"SBQQ__Quote__c/{quote[:15]}"
+            )
+
+
+def amend(sales: SalesTeam, story: list[Deal]) -> None:
+    """Mid-term upgrades of annual seats; the second half follows its order within a second."""
+    seats = [d for d in story if any(line.sku == "SEAT-PRO" for line in d.lines)]
+    for number, deal in enumerate(seats[:AMENDMENTS]):
+        sales.amend(deal, more_seats=5 + number, days_ago=number % min(deal.start_days_ago, 5))
+
+
+def bill_the_past(today: dt.date) -> None:
+    """Billing staff invoice training by hand, dated into a month that is closed."""
+    stripe = Platform("stripe")
+    auth = {"Authorization": f"Bearer {seed.STRIPE_KEY}"}
+
+    def subscriptions() -> list[dict[str, object]]:
+        page = stripe.call("GET", "/v1/subscriptions", params={"limit": 10}, headers=auth)
+        return [row for row in page["data"] if row["metadata"].get("hub_contract")]
+
+    wait_until(subscriptions, 60)
+    subscription = subscriptions()[0]
+    closed = (today.replace(day=1) - dt.timedelta(days=45)).replace(day=15)
+    metadata = subscription["metadata"]
+    bill_by_hand(
+        stripe,
+        seed.STRIPE_KEY,
+        customer=str(subscription["customer"]),
+        contract=str(metadata["hub_contract"]),  # type: ignore[index]
+        entity=str(metadata["legal_entity"]),  # type: ignore[index]
+        currency=str(subscription["currency"]),
+        tax_rate=str(subscription["items"]["data"][0]["tax_rates"][0]["id"]),  # type: ignore[index]
+        day=closed,
+    )
+
+
+def settle() -> None:
+    """Wait until the hub has nothing left to do by itself; prints what stands where."""
+    viewer, quiet = Person("mara"), 0
+    last: tuple[int, ...] = ()
+    end = time.monotonic() + SETTLE_SECONDS
+    while time.monotonic() < end and quiet < 2:
+        now = counts(viewer)
+        if now != last:
+            last = now
+            say(f"{now[0]} invoices in billing, {now[1]} in the ERP, {now[2]} open exceptions")
+        quiet = quiet + 1 if hub_state().moving == 0 else 0
+        time.sleep(2)
+
+
+def counts(viewer: Person) -> tuple[int, int, int]:
+    """Invoices in billing, invoices in the ERP, open cases of the hub."""
+    billed = finalized_invoices(Platform("stripe").ledger())
+    posted = erp_documents(Platform("netsuite").ledger(), "invoice")
+    return len(billed), len(posted), len(open_rows(viewer))

@@ -1,0 +1,113 @@
+"""What the people of the demo do about the planted problems, in the console."""
+
+import csv
+import io
+import re
+from collections.abc import Callable
+
+from scenario.forms import read_form
+from scenario.hub import Person
+from scenario.platforms import Platform
+
+OPEN_STATES = {"open", "assigned", "snoozed", "reopened"}
+Row = dict[str, str]
+
+
+def open_rows(person: Person) -> list[Row]:
+    """The open exceptions as the console exports them."""
+    text = person.page("/exceptions/export/?view=open").lstrip("\ufeff")
+    rows = [
+        {k.strip().lower(): v for k, v in row.items()} for row in csv.DictReader(io.StringIO(text))
+    ]
+    return [row for row in rows if row["state"].lower() in OPEN_STATES]
+
+
+def apply(person: Person, number: str, remedy: str, **values: str) -> None:
+    """Open a remedy's form, fill in what is given, submit it."""
+    path = f"/exceptions/{number}/remedies/{remedy}/"
+    form = read_form(person.page(path))
+    person.post(path, **{**form, **values})
+
+
+def retry_in_bulk(person: Person, numbers: list[str]) -> str:
+    """Retry several exceptions as one batch; returns its number."""
+    preview = person.post("/exceptions/batches/", ids=numbers, action="retry")
+    form = read_form(preview.text)
+    answer = person.post("/exceptions/batches/", **{**form, "ids": numbers, "confirm": "1"})
+    found = re.search(r"B-\d+", answer.headers.get("HX-Redirect", "") + answer.text)
+    return found.group(0) if found else ""
+
+
+def approve_all(person: Person) -> int:
+    """The second person approves what waits for a decision; returns how many."""
+    numbers = sorted(set(re.findall(r"APR-\d+", person.page("/approvals/"))))
+    for number in numbers:
+        form = read_form(person.page(f"/approvals/{number}/"))
+        person.post(
+            f"/approvals/{number}/approve/", **{**form, "note": "Checked in the catalogue"}
+        )
+    return len(numbers)
+
+
+def resolve_planted(rows: list[Row], mara: Person, idris: Person) -> None:
+    """One action per cause, as the suggested fix says; mapping changes need a second person."""
+    by_code: dict[str, list[Row]] = {}
+    for row in rows:
+        by_code.setdefault(row["code"], []).append(row)
+    for code, act in ACTIONS.items():
+        if by_code.get(code):
+            act(by_code[code], mara, idris)
+
+
+def _tax(rows: list[Row], mara: Person, idris: Person) -> None:
+    right = {
+        "Cedar Falls Dairy": ("state_code", "IL"),
+        "Maison Lenoir SAS": ("vat_id", "FR40303265045"),
+    }
+    for row in rows:
+        field, value = right[row["customer"]]
+        apply(mara, row["number"], "correct_master_data", field=field, value=value)
+
+
+def _department(rows: list[Row], mara: Person, idris: Person) -> None:
+    for row in rows:
+        value = "SALES-APAC" if row["customer"].endswith("KK") else "SALES-AMER"
+        apply(mara, row["number"], "correct_master_data", field="department", value=value)
+
+
+def _map(rows: list[Row], mara: Person, idris: Person) -> None:
+    apply(mara, rows[0]["number"], "map_value", target_value="EDGE-NODE")
+    approve_all(idris)
+
+
+def _next_period(rows: list[Row], mara: Person, idris: Person) -> None:
+    for row in rows:
+        apply(
+            mara, row["number"], "retry_next_period", reason="Agreed with finance for this month"
+        )
+
+
+def _discard(rows: list[Row], mara: Person, idris: Person) -> None:
+    for row in rows:
+        apply(mara, row["number"], "discard", reason="A test message of billing, no document")
+
+
+def _unapproved(rows: list[Row], mara: Person, idris: Person) -> None:
+    for row in rows:
+        apply(mara, row["number"], "discard", reason="The customer signs again after approval")
+
+
+def _outage(rows: list[Row], mara: Person, idris: Person) -> None:
+    Platform("salesforce").call("DELETE", "/_sim/faults")
+    retry_in_bulk(mara, [row["number"] for row in rows])
+
+
+ACTIONS: dict[str, Callable[[list[Row], Person, Person], None]] = {
+    "tax_validation_failed": _tax,
+    "missing_dimension": _department,
+    "unmapped_product": _map,
+    "period_closed": _next_period,
+    "malformed_payload": _discard,
+    "acceptance_without_approval": _unapproved,
+    "vendor_outage": _outage,
+}

@@ -1,0 +1,1 @@
+"""Contracts of the vendors: generated from pinned packages, or written by us from public facts."""

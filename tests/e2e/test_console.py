@@ -1,0 +1,185 @@
+"""What people do in the console, in a browser."""
+
+import re
+import threading
+
+from django.db import connections
+from playwright.sync_api import Page, expect
+
+from apps.core.clock import utc_now
+from apps.events.services import dispatch_events
+from apps.exceptions.services import assign_cases
+from tests.e2e.conftest import SignIn
+from tests.factories.world import TESTS, World
+
+
+def dispatch() -> None:
+    """Do what a worker does: in a thread, because Playwright keeps an event loop in this one."""
+
+    def work() -> None:
+        dispatch_events(now=utc_now())
+        connections.close_all()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(timeout=30)
+
+
+def settled(page: Page) -> None:
+    """Wait until htmx has taken over what it swapped in: no person is faster than that."""
+    # Not wait_for_function: it evaluates text in the page, which the content policy forbids.
+    expect(page.locator(".htmx-request, .htmx-settling, .htmx-swapping")).to_have_count(0)
+    page.wait_for_timeout(60)
+
+
+def rows(page: Page) -> list[str]:
+    return page.locator("tbody tr[data-id]").evaluate_all("rows => rows.map(r => r.dataset.id)")
+
+
+def test_wrong_password_says_what_to_check(sign_in: SignIn, address: str) -> None:
+    page = sign_in("mara")
+    page.locator(".user-button").click()
+    page.get_by_role("button", name="Sign out").click()
+    page.fill("#id_username", "mara")
+    page.fill("#id_password", "wrong")
+    page.click("button[type=submit]")
+    expect(page.get_by_role("alert")).to_contain_text("Check both, capitals count")
+
+
+def test_sign_in_leads_back_to_the_asked_page(sign_in: SignIn, address: str) -> None:
+    page = sign_in("mara")
+    page.context.clear_cookies()
+    page.goto("/orders/ORD-13310/")
+    assert "/sign-in/?next=/orders/ORD-13310/" in page.url
+    page.fill("#id_username", "mara")
+    page.fill("#id_password", "open sesame")
+    page.click("button[type=submit]")
+    expect(page.locator("h1")).to_have_text("ORD-13310")
+
+
+def test_triage_by_keyboard(sign_in: SignIn) -> None:
+    page = sign_in("mara")
+    page.goto("/exceptions/")
+    first, second = rows(page)[:2]
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.locator("#panel .detail")).to_have_attribute("data-id", first)
+    page.keyboard.press("j")
+    expect(page.locator("#panel .detail")).to_have_attribute("data-id", second)
+    assert f"sel={second}" in page.url
+    page.keyboard.press("Escape")
+    expect(page.locator("#panel .detail")).to_have_count(0)
+    page.keyboard.press("x")
+    expect(page.locator("[data-selected]")).to_have_text("1")
+    page.keyboard.press("/")
+    expect(page.locator("#q")).to_be_focused()
+
+
+def test_resolving_takes_the_row_away_and_moves_the_focus(sign_in: SignIn) -> None:
+    page = sign_in("mara")
+    page.goto("/exceptions/?view=unassigned")
+    number = rows(page)[2]
+    page.locator(f"#case-{number} .row-link").click()
+    expect(page.locator("#panel .detail")).to_have_attribute("data-id", number)
+    settled(page)
+    page.keyboard.press("e")
+    dialog = page.locator("#case-dialog")
+    expect(dialog).to_be_visible()
+    settled(page)
+    dialog.get_by_label("Reason").fill("The customer withdrew the order")
+    dialog.get_by_role("button", name="Resolve").click()
+    expect(page.locator("#toasts")).to_contain_text(f"{number} is resolved.")
+    expect(page.locator(f"#case-{number}")).to_have_count(0)
+    expect(dialog).to_be_hidden()
+
+
+def test_filters_and_views_are_addresses(sign_in: SignIn) -> None:
+    page = sign_in("mara")
+    page.goto("/exceptions/")
+    page.fill("#q", "Kestrel")
+    expect(page).to_have_url(re.compile("q=Kestrel"))
+    expect(page.locator("tbody tr[data-id]").first).to_contain_text("Kestrel")
+    page.locator("h1").click()
+    page.keyboard.press("]")
+    expect(page.locator(".tabs a[aria-current]")).to_contain_text("Snoozed")
+
+
+def test_bulk_retry_is_a_batch_with_its_own_page(sign_in: SignIn) -> None:
+    page = sign_in("mara")
+    page.goto("/exceptions/?lane=erp")
+    for box in page.locator("tbody .c-select input").all()[:3]:
+        box.check()
+    page.locator("[data-bulk]").get_by_role("button", name="Retry").click()
+    dialog = page.locator("#batch-dialog")
+    expect(dialog).to_contain_text("Retry 3 exceptions")
+    settled(page)
+    dialog.get_by_role("button", name="Retry 3").click()
+    page.wait_for_url(re.compile(r"/batches/B-\d+/"))
+    expect(page.locator(".verdict")).to_contain_text("0 of 3 done.")
+
+
+def test_row_changes_by_itself_when_somebody_else_takes_it(sign_in: SignIn, world: World) -> None:
+    page = sign_in("mara")
+    page.goto("/exceptions/")
+    expect(page.locator("#live")).to_have_attribute("data-live-state", "on")
+    case = next(c for c in world.cases if c.state == "open" and c.lane == "cpq")
+    dispatch()
+    owner = world.users["anton"]
+    assign_cases([case.id], owner_id=owner.pk, owner_label="Anton", actor=TESTS, now=utc_now())
+    dispatch()
+    row = page.locator(f"#case-{case.reference}")
+    expect(row.get_by_role("img", name="Anton")).to_be_visible(timeout=10_000)
+
+
+def test_mapping_goes_live_through_a_second_person(sign_in: SignIn) -> None:
+    maker = sign_in("mara")
+    maker.goto("/mappings/products.netsuite/")
+    target = maker.get_by_label("Target of PLAT-ENT-36")
+    target.fill("7100")
+    target.press("Enter")
+    expect(maker.locator("tr.new")).to_contain_text("was empty")
+    settled(maker)
+    expect(maker.get_by_text("Test it first")).to_be_visible()
+    expect(maker.get_by_role("button", name="Submit for approval")).to_be_disabled()
+    maker.get_by_role("button", name="Test on recorded documents").click()
+    expect(maker.locator(".report-head")).to_contain_text("What would v2 have done?")
+    settled(maker)
+    maker.get_by_role("button", name="Submit for approval").click()
+    request = maker.locator("a", has_text="APR-")
+    request.click()
+    expect(maker.get_by_text("You asked for this yourself.")).to_be_visible()
+    checker = sign_in("anton")
+    checker.goto(maker.url)
+    checker.get_by_role("button", name="Approve").click()
+    expect(checker.locator(".verdict")).to_contain_text("Approved by Anton.")
+    dispatch()
+    maker.goto("/mappings/products.netsuite/")
+    expect(maker.locator(".badge-ok")).to_have_text("v2 live")
+
+
+def test_any_id_jumps_to_its_journey(sign_in: SignIn) -> None:
+    page = sign_in("mara")
+    page.keyboard.press("Control+k")
+    page.locator("#jump-dialog input").fill("sub_1qxhal")
+    expect(page.locator("#jump-results a").first).to_contain_text("ORD-13310")
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text("ORD-13310")
+    expect(page.locator(".journey-box", has_text="INV-2026-006991")).to_be_visible()
+
+
+def test_documents_of_a_break_open_below(sign_in: SignIn) -> None:
+    page = sign_in("fiona")
+    page.goto("/reconciliation/?bucket=missing_in_erp")
+    page.locator(".row-link").first.click()
+    expect(page.locator("#panel")).to_contain_text("No document on this side.")
+    expect(page.locator("#panel .difference")).to_contain_text("148,210.00")
+
+
+def test_first_load_is_light(sign_in: SignIn) -> None:
+    page = sign_in("mara")
+    page.wait_for_load_state("networkidle")
+    loaded: set[str] = set()
+    page.on("requestfinished", lambda request: loaded.add(request.url))
+    page.goto("/exceptions/", wait_until="networkidle")
+    assert len(loaded) <= 12, sorted(loaded)
+    assert page.locator("*").count() <= 2500

@@ -1,0 +1,296 @@
+"""What people do in the console: each action changes what it says, or nothing and says why."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from apps.approvals.models import Approval
+from apps.collaboration.models import Comment
+from apps.connectors.models import Connection
+from apps.events.models import Event
+from apps.exceptions.models import DeadLetter, ExceptionCase
+from apps.jobs.models import Batch
+from apps.mappings.models import MappingVersion
+from apps.users.models import User
+from tests.factories.world import World
+
+SignIn = Callable[[str], Client]
+HTMX = {"hx-request": "true", "hx-target": "panel"}
+
+
+def fresh(case: ExceptionCase) -> ExceptionCase:
+    return ExceptionCase.objects.get(pk=case.pk)
+
+
+def toast(response: Any) -> str:
+    return str(json.loads(response.headers["HX-Trigger"])["toast"]["text"])
+
+
+def post(client: Client, case: ExceptionCase, action: str, **data: Any) -> Any:
+    url = f"/exceptions/{case.reference}/{action}/"
+    return client.post(url, {"rev": case.rev, **data}, headers=HTMX)
+
+
+def test_assigning_changes_owner_and_row(signed_in: SignIn, world: World) -> None:
+    case = world.cases[1]
+    response = post(signed_in("mara"), case, "assign", owner=str(world.users["anton"].pk))
+    assert response.status_code == 200
+    assert toast(response) == f"{case.reference} is with Anton."
+    assert 'hx-swap-oob="true"' in response.text
+    assert (fresh(case).owner_label, fresh(case).state) == ("Anton", "assigned")
+
+
+def test_a_case_goes_only_to_people_of_its_entity(signed_in: SignIn, world: World) -> None:
+    case = world.cases[1]
+    assert case.legal_entity == world.entities["US01"]
+    response = post(signed_in("mara"), case, "assign", owner=str(world.users["dieter"].pk))
+    assert response.status_code == 422
+    assert fresh(case).owner_label == ""
+
+
+def test_giving_back_frees_the_case(signed_in: SignIn, world: World) -> None:
+    case = world.cases[0]
+    assert case.state == "assigned"
+    assert post(signed_in("mara"), case, "assign", owner="").status_code == 200
+    assert (fresh(case).owner_label, fresh(case).state) == ("", "open")
+
+
+def test_an_old_page_is_refused_and_changes_nothing(signed_in: SignIn, world: World) -> None:
+    case = world.cases[1]
+    response = post(signed_in("mara"), case, "assign", owner="", rev=case.rev - 1)
+    assert response.status_code == 409
+    assert response.headers["HX-Retarget"] == "#case-dialog"
+    assert "changed since you opened it" in response.text
+    assert fresh(case).rev == case.rev
+
+
+def test_resolving_needs_a_reason(signed_in: SignIn, world: World) -> None:
+    client, case = signed_in("mara"), world.cases[1]
+    refused = post(client, case, "resolve", resolution="duplicate", reason="short")
+    assert refused.status_code == 422
+    assert "at least 10 characters" in refused.text
+    assert fresh(case).is_open
+    done = post(client, case, "resolve", resolution="duplicate", reason="Same as EXC-10002")
+    assert done.status_code == 200
+    assert 'hx-swap-oob="delete"' in done.text
+    assert (fresh(case).state, fresh(case).closed_by_label) == ("resolved", "Mara")
+
+
+def test_snoozing_names_the_moment(signed_in: SignIn, world: World) -> None:
+    case = world.cases[1]
+    response = post(signed_in("mara"), case, "snooze", until="4h")
+    assert "comes back on" in toast(response)
+    assert fresh(case).state == "snoozed"
+
+
+def test_finance_may_not_resolve(signed_in: SignIn, world: World) -> None:
+    case = world.cases[1]
+    response = post(
+        signed_in("fiona"), case, "resolve", resolution="duplicate", reason="Not needed any more"
+    )
+    assert response.status_code == 403
+    assert "Only Operations or Admin may do this." in response.text
+    assert fresh(case).is_open
+
+
+@pytest.mark.parametrize("action", ["retry", "comments"])
+def test_actions_take_post_only(signed_in: SignIn, world: World, action: str) -> None:
+    url = f"/exceptions/{world.cases[0].reference}/{action}/"
+    assert signed_in("mara").get(url).status_code == 405
+
+
+def test_forged_request_is_refused(world: World) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(world.users["mara"], backend="apps.users.backends.LimitedModelBackend")
+    case = world.cases[1]
+    assert post(client, case, "assign", owner="").status_code == 403
+    assert fresh(case).rev == case.rev
+
+
+def test_comment_is_kept_with_its_author(signed_in: SignIn, world: World) -> None:
+    case = world.cases[1]
+    response = post(signed_in("fiona"), case, "comments", body="Asked the customer")
+    assert "Asked the customer" in response.text
+    assert Comment.objects.get(subject_id=case.pk).author_label == "Fiona"
+
+
+def test_remedy_form_shows_what_is_known(signed_in: SignIn, world: World) -> None:
+    response = signed_in("mara").get(f"/exceptions/{world.cases[0].reference}/remedies/map_value/")
+    assert response.status_code == 200
+    assert 'value="PLAT-ENT-36"' in response.text
+
+
+def test_mapping_a_value_waits_for_a_second_person(signed_in: SignIn, world: World) -> None:
+    case = world.cases[0]
+    response = post(
+        signed_in("mara"), case, "remedies/map_value", source_value="PLAT-ENT-36",
+        target_value="7100", scope="",
+    )  # fmt: skip
+    assert toast(response) == f"{case.reference} waits for a second person's approval."
+    request = Approval.objects.get(kind="mapping_version", requested_by_label="Mara", amount=None,
+                                   subject_id__in=MappingVersion.objects.values("id"))  # fmt: skip
+    assert request.state == "requested"
+    assert fresh(case).is_open
+
+
+def test_missing_target_is_told_at_its_field(signed_in: SignIn, world: World) -> None:
+    response = post(
+        signed_in("mara"), world.cases[0], "remedies/map_value", source_value="PLAT-ENT-36",
+        target_value="", scope="",
+    )  # fmt: skip
+    assert response.status_code == 422
+    assert "This field is required." in response.text
+    assert not MappingVersion.objects.filter(number=2).exists()
+
+
+def test_bulk_retry_previews_then_freezes(signed_in: SignIn, world: World) -> None:
+    client = signed_in("mara")
+    numbers = [case.reference for case in world.cases[:3]]
+    preview = client.post("/exceptions/batches/", {"ids": numbers, "action": "retry", "key": "k1"})
+    assert preview.status_code == 200
+    assert "Retry 3 exceptions" in preview.text
+    assert Batch.objects.count() == 1
+    form = {"ids": numbers, "action": "retry", "confirm": "1", "expected": "3", "key": "k1"}
+    started = client.post("/exceptions/batches/", form)
+    batch = Batch.objects.get(idempotency_key="k1")
+    assert started.headers["HX-Redirect"] == f"/batches/{batch.code}/"
+    assert [item.label for item in batch.items.order_by("position")] == numbers
+    again = client.post("/exceptions/batches/", form)
+    assert again.headers["HX-Redirect"] == f"/batches/{batch.code}/"
+    assert Batch.objects.count() == 2
+
+
+def test_bulk_retry_is_refused_when_the_rows_changed(signed_in: SignIn, world: World) -> None:
+    form = {"ids": [world.cases[0].reference], "action": "retry", "confirm": "1", "expected": "2"}
+    response = signed_in("mara").post("/exceptions/batches/", form)
+    assert response.status_code == 422
+    assert "Look at the list again" in response.text
+    assert Batch.objects.count() == 1
+
+
+def test_all_that_match_are_counted_again(signed_in: SignIn, world: World) -> None:
+    form = {"all_matching": "14", "scope": "view=open&lane=cpq", "action": "retry"}
+    response = signed_in("mara").post("/exceptions/batches/", form)
+    assert "Retry 2 exceptions" in response.text
+
+
+def test_discarding_a_dead_letter_needs_a_reason(signed_in: SignIn, world: World) -> None:
+    letter = DeadLetter.objects.filter(case=None).earliest("number")
+    client, url = signed_in("mara"), f"/dead-letters/{letter.code}/discard/"
+    assert client.post(url, {"rev": 0, "reason": ""}).status_code == 422
+    assert DeadLetter.objects.get(pk=letter.pk).state == "parked"
+    done = client.post(url, {"rev": 0, "reason": "Sent by hand last week"})
+    assert toast(done) == f"{letter.code} is discarded."
+    assert DeadLetter.objects.get(pk=letter.pk).state == "discarded"
+
+
+def test_pausing_a_connection_needs_an_admin_and_a_reason(signed_in: SignIn, world: World) -> None:
+    url, row = "/connectors/netsuite/pause/", world.connections["netsuite"]
+    form = {"rev": row.rev, "reason": "Maintenance window tonight"}
+    assert signed_in("mara").post(url, form).status_code == 403
+    admin = signed_in("anton")
+    assert admin.post(url, {"rev": row.rev, "reason": ""}).status_code == 422
+    assert admin.post(url, {**form, "rev": row.rev + 5}).status_code == 409
+    assert Connection.objects.get(pk=row.pk).state == "active"
+    assert admin.post(url, form).status_code == 302
+    paused = Connection.objects.get(pk=row.pk)
+    assert (paused.state, paused.state_reason) == ("paused", "Maintenance window tonight")
+    assert Event.objects.get(type="connection.paused").actor_label == "Anton"
+
+
+def propose(client: Client) -> Approval:
+    """Draft, test and propose a row as the editor does."""
+    code = "products.netsuite"
+    row = {"source": "PLAT-ENT-36", "scope": "", "target": "7100"}
+    assert client.post(f"/mappings/{code}/rows/", row, headers=HTMX).status_code == 200
+    assert client.post(f"/mappings/{code}/test/", headers=HTMX).status_code == 200
+    assert client.post(f"/mappings/{code}/propose/", headers=HTMX).status_code == 200
+    return Approval.objects.get(subject_id=MappingVersion.objects.get(number=2).pk)
+
+
+def decide(client: Client, approval: Approval, how: str, note: str = "") -> Any:
+    url = f"/approvals/{approval.code}/{how}/"
+    return client.post(url, {"seen_hash": approval.content_hash, "note": note})
+
+
+def test_maker_cannot_approve_their_own_mapping(signed_in: SignIn) -> None:
+    client = signed_in("ada")
+    approval = propose(client)
+    page = client.get(f"/approvals/{approval.code}/").text
+    assert "You asked for this yourself." in page
+    assert decide(client, approval, "approve").status_code == 422
+    assert Approval.objects.get(pk=approval.pk).state == "requested"
+
+
+def test_second_account_of_the_same_person_cannot_approve(signed_in: SignIn, world: World) -> None:
+    approval = propose(signed_in("mara"))
+    User.objects.filter(pk=world.users["anton"].pk).update(person=world.users["mara"].person)
+    assert decide(signed_in("anton"), approval, "approve").status_code == 422
+    assert Approval.objects.get(pk=approval.pk).state == "requested"
+
+
+def test_second_person_approves(signed_in: SignIn) -> None:
+    approval = propose(signed_in("mara"))
+    assert decide(signed_in("anton"), approval, "approve").status_code == 302
+    assert Approval.objects.get(pk=approval.pk).decided_by_label == "Anton"
+
+
+def test_rejecting_needs_a_note(signed_in: SignIn) -> None:
+    approval = propose(signed_in("mara"))
+    refused = decide(signed_in("anton"), approval, "reject")
+    assert refused.status_code == 422
+    assert "Say why you reject it" in refused.text
+
+
+def test_approving_other_content_than_seen_is_refused(signed_in: SignIn) -> None:
+    approval = propose(signed_in("mara"))
+    url = f"/approvals/{approval.code}/approve/"
+    assert signed_in("anton").post(url, {"seen_hash": "f" * 64}).status_code == 409
+
+
+def test_correcting_a_customer_is_versioned(signed_in: SignIn) -> None:
+    client, url = signed_in("mara"), "/master-data/customers/CUS-20418/correct/"
+    form = {"rev": "1", "department": "SALES-DACH", "country": "DE", "city": "Kiel",
+            "reason": "Moved with the reorganisation"}  # fmt: skip
+    assert client.post(url, form).status_code == 302
+    stale = client.post(url, form | {"department": "SALES-UK"})
+    assert stale.status_code == 409
+    page = client.get("/master-data/customers/CUS-20418/").text
+    assert "SALES-DACH" in page
+    assert "v2" in page
+
+
+def test_profile_takes_only_known_time_zones(signed_in: SignIn, world: World) -> None:
+    client = signed_in("mara")
+    assert client.post("/profile/", {"time_zone": "Mars/Base"}).status_code == 422
+    assert client.post("/profile/", {"time_zone": "Asia/Tokyo"}).status_code == 302
+    assert User.objects.get(pk=world.users["mara"].pk).time_zone == "Asia/Tokyo"
+    assert "JST" in client.get("/").text
+
+
+def test_kept_view_becomes_a_tab(signed_in: SignIn) -> None:
+    client = signed_in("mara")
+    form = {"page": "exceptions", "name": "Big in Japan", "query": "view=open&lane=erp"}
+    assert client.post("/profile/views/", form).status_code == 302
+    assert "Big in Japan" in client.get("/exceptions/").text
+    assert "Big in Japan" not in signed_in("fiona").get("/exceptions/").text
+
+
+def test_resolving_can_be_undone(signed_in: SignIn, world: World) -> None:
+    client, case = signed_in("mara"), world.cases[1]
+    done = post(client, case, "resolve", resolution="duplicate", reason="Same as EXC-10002")
+    undo = json.loads(done.headers["HX-Trigger"])["toast"]["undo_url"]
+    response = client.post(undo, headers={"hx-request": "true"})
+    assert toast(response) == f"{case.reference} is open again."
+    assert fresh(case).state == "reopened"
+
+
+def test_finance_sees_what_finance_may_do(signed_in: SignIn, world: World) -> None:
+    case = next(c for c in world.cases if c.code == "missing_dimension")
+    text = signed_in("fiona").get(f"/exceptions/{case.reference}/panel/").text
+    assert 'aria-label="Assign"' in text
+    assert 'aria-label="Discard"' not in text
+    assert "Resolve" not in text

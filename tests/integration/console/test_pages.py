@@ -1,0 +1,162 @@
+"""Every page opens for those who may open it, in few queries, and says who may otherwise."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+
+from tests.factories.world import World
+
+SignIn = Callable[[str], Client]
+
+PAGES = (
+    "/", "/exceptions/", "/dead-letters/", "/reconciliation/", "/approvals/", "/orders/",
+    "/orders/ORD-13310/", "/workflows/", "/messages/", "/messages/?view=refused",
+    "/messages/?view=calls", "/batches/", "/mappings/", "/mappings/products.netsuite/",
+    "/connectors/", "/connectors/netsuite/", "/audit/", "/profile/", "/find/?q=halvorsen",
+    "/jump/?q=ORD", "/live/counts/?path=/exceptions/",
+)  # fmt: skip
+MASTER_DATA = (
+    "customers", "products", "entities", "dimensions", "tax-codes", "periods", "rates",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_page_opens(signed_in: SignIn, path: str) -> None:
+    response = signed_in("ada").get(path)
+    assert response.status_code == 200
+    assert "Content-Security-Policy" in response.headers
+    assert "style=" not in response.text
+    assert "<script>" not in response.text
+
+
+@pytest.mark.parametrize("view", MASTER_DATA)
+def test_master_data_opens(signed_in: SignIn, view: str) -> None:
+    assert signed_in("ada").get(f"/master-data/?view={view}").status_code == 200
+
+
+def test_detail_pages_open(signed_in: SignIn, world: World) -> None:
+    client, case = signed_in("ada"), world.cases[0]
+    assert world.run is not None
+    assert world.batch is not None
+    for path in (
+        f"/exceptions/{case.reference}/",
+        f"/exceptions/?sel={case.reference}",
+        f"/workflows/{world.run.id}/",
+        f"/batches/{world.batch.code}/",
+        "/master-data/customers/CUS-20418/",
+        "/dead-letters/?sel=DL-" + str(case.dead_letters.get().number),
+    ):
+        assert client.get(path).status_code == 200, path
+
+
+@pytest.mark.parametrize("path", ["/exceptions/", "/", "/orders/ORD-13310/"])
+def test_nobody_sees_a_page_without_signing_in(client: Client, db: None, path: str) -> None:
+    response = client.get(path)
+    assert response.status_code == 302
+    assert response.headers["Location"].startswith("/sign-in/?next=")
+
+
+@pytest.mark.parametrize(
+    ("path", "most"),
+    [("/exceptions/", 12), ("/orders/", 12), ("/workflows/", 12), ("/messages/", 12),
+     ("/dead-letters/", 12), ("/approvals/", 12), ("/audit/", 12), ("/batches/", 12),
+     ("/mappings/", 12), ("/master-data/", 12), ("/connectors/", 12), ("/reconciliation/", 14)],
+)  # fmt: skip
+def test_list_stays_in_its_query_budget(
+    signed_in: SignIn, django_assert_max_num_queries: DjangoAssertNumQueries, path: str, most: int
+) -> None:
+    client = signed_in("ada")
+    client.get(path)  # notes the visit, so that the second request only reads
+    with django_assert_max_num_queries(most):
+        client.get(path)
+
+
+def test_row_count_does_not_change_the_number_of_queries(
+    signed_in: SignIn, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    client = signed_in("ada")
+    client.get("/exceptions/")
+    with django_assert_max_num_queries(12):
+        assert len(client.get("/exceptions/").context["cases"]) == 14
+
+
+def test_finance_may_not_open_connectors_and_is_told_who_may(signed_in: SignIn) -> None:
+    response = signed_in("fiona").get("/connectors/")
+    assert response.status_code == 403
+    assert "This page is for Operations or Admin." in response.text
+
+
+def test_navigation_hides_what_a_role_may_not_open(signed_in: SignIn) -> None:
+    text = signed_in("fiona").get("/").text
+    assert 'href="/reconciliation/"' in text
+    assert 'href="/connectors/"' not in text
+    assert 'href="/backoffice/"' not in text
+
+
+def test_other_entities_rows_are_not_there(signed_in: SignIn, world: World) -> None:
+    client = signed_in("dieter")
+    foreign = next(c for c in world.cases if c.legal_entity and c.legal_entity.code == "JP01")
+    own = next(c for c in world.cases if c.legal_entity and c.legal_entity.code == "DE01")
+    listed = client.get("/exceptions/").text
+    assert own.reference in listed
+    assert foreign.reference not in listed
+    assert client.get(f"/exceptions/{foreign.reference}/").status_code == 404
+    assert client.post(f"/exceptions/{foreign.reference}/retry/", {"rev": 1}).status_code == 404
+
+
+@pytest.mark.parametrize("query", ["INV-2026-006991", "sub_1QxHalvorsen", "q-55204", "ORD-13310"])
+def test_any_id_of_any_system_finds_the_journey(signed_in: SignIn, query: str) -> None:
+    response = signed_in("mara").get("/find/", {"q": query})
+    assert response.status_code == 302
+    assert response.headers["Location"] == "/orders/ORD-13310/"
+
+
+def test_unknown_id_says_so(signed_in: SignIn) -> None:
+    response = signed_in("mara").get("/orders/ORD-999/", follow=True)
+    assert response.status_code == 200
+    assert "No document with this key." in response.text
+
+
+def test_partials_carry_no_page(signed_in: SignIn, world: World) -> None:
+    client, number = signed_in("mara"), world.cases[0].reference
+    for path, target in (
+        ("/exceptions/", "list"),
+        (f"/exceptions/{number}/panel/", "panel"),
+        (f"/exceptions/{number}/row/", f"case-{number}"),
+        (f"/exceptions/{number}/payload/?mode=all", "payload"),
+    ):
+        text = client.get(path, headers={"hx-request": "true", "hx-target": target}).text
+        assert "<html" not in text, path
+    assert f'id="case-{number}"' in client.get(f"/exceptions/{number}/row/").text
+
+
+def test_private_values_are_withheld(signed_in: SignIn, world: World) -> None:
+    client = signed_in("mara")
+    text = client.get("/messages/").text
+    path = re.search(r'href="(/messages/in/[^"]+)"', text)
+    assert path is not None
+    shown = client.get(path.group(1)).text
+    assert "jo@halvorsen.example" not in shown
+    assert "v1=abc" not in shown
+    payload = client.get(f"/exceptions/{world.cases[0].reference}/payload/?mode=raw").text
+    assert "DE811907980" not in payload
+
+
+def test_health_answers_without_a_session(client: Client, db: None) -> None:
+    assert client.get("/healthz/").json() == {"status": "ok"}
+
+
+def test_csv_quotes_what_a_spreadsheet_would_run(signed_in: SignIn, world: World) -> None:
+    type(world.cases[0]).objects.filter(pk=world.cases[0].pk).update(customer="=HYPERLINK(1)")
+    text = signed_in("mara").get("/exceptions/export/?view=open").text
+    assert "'=HYPERLINK(1)" in text
+    assert text.splitlines()[0].endswith("owner,flow")
+
+
+def test_unmapped_value_is_marked_in_the_payload(signed_in: SignIn, world: World) -> None:
+    text = signed_in("mara").get(f"/exceptions/{world.cases[0].reference}/panel/").text
+    assert "no mapping" in text
+    assert "Changed 1" in text

@@ -1,0 +1,97 @@
+"""The posting protocol's decisions, without a database."""
+
+import datetime as dt
+import uuid
+from decimal import Decimal
+
+import pytest
+
+from apps.connectors.base import AfterUnknown, Capability, ReadBack
+from apps.postings.policies import (
+    UnknownPlan,
+    after_unknown,
+    differences,
+    posting_key,
+    retry_delay,
+    vendor_key,
+)
+
+HOUR = dt.timedelta(hours=1)
+LAG = dt.timedelta(seconds=5)
+
+
+@pytest.mark.parametrize(
+    ("capability", "sent_ago", "absent", "plan"),
+    [
+        (Capability(AfterUnknown.NONE), HOUR, 0, UnknownPlan("park")),
+        (Capability(AfterUnknown.UNIQUE_REFERENCE), HOUR, 0, UnknownPlan("send_again")),
+        (Capability(AfterUnknown.NATIVE_KEY, ttl=2 * HOUR), HOUR, 0, UnknownPlan("send_again")),
+        (Capability(AfterUnknown.NATIVE_KEY, ttl=HOUR), HOUR, 0, UnknownPlan("look_up")),
+        (Capability(AfterUnknown.LOOKUP, visibility_lag=LAG), HOUR, 0, UnknownPlan("look_up")),
+        (
+            Capability(AfterUnknown.LOOKUP, visibility_lag=LAG),
+            HOUR,
+            1,
+            UnknownPlan("look_up", LAG),
+        ),
+        (Capability(AfterUnknown.LOOKUP, visibility_lag=LAG), HOUR, 2, UnknownPlan("send_again")),
+    ],
+)
+def test_what_follows_an_unknown_outcome(capability, sent_ago, absent, plan):
+    assert after_unknown(capability, sent_ago, absent) == plan
+
+
+def test_the_same_fact_has_the_same_key():
+    entity, document = uuid.uuid4(), ("invoice", uuid.uuid4(), 1)
+    key = posting_key(entity, "primary", document, "invoice.create", "erp")
+    assert key == posting_key(entity, "primary", document, "invoice.create", "erp")
+    assert key != posting_key(entity, "shadow", document, "invoice.create", "erp")
+    assert vendor_key(key, 1) != vendor_key(key, 2)
+    assert len(vendor_key(key, 1)) <= 100
+
+
+def test_delays_have_full_jitter_and_a_cap():
+    assert retry_delay(3, 0.0, None) == dt.timedelta(0)
+    assert retry_delay(3, 1.0, None) == dt.timedelta(seconds=8)
+    assert retry_delay(30, 1.0, None) == dt.timedelta(seconds=60)
+    assert retry_delay(1, 0.5, 20) == dt.timedelta(seconds=20.5)
+
+
+MEANT = {
+    "currency": "EUR", "net": "100.00", "tax": "19.00", "gross": "119.00", "entity": "DE01",
+    "document_date": "2026-11-02", "dimensions": ["SALES-EMEA"],
+}  # fmt: skip
+
+
+def _found(**changes):
+    values = {
+        "external_id": "1", "currency": "EUR", "net": Decimal(100), "tax": Decimal("19.0"),
+        "gross": Decimal("119.00"), "entity": "DE01", "document_date": dt.date(2026, 11, 2),
+        "dimensions": ("SALES-EMEA", "BER"),
+    }  # fmt: skip
+    return ReadBack(**{**values, **changes})
+
+
+def test_a_document_as_meant_has_no_differences():
+    assert differences(MEANT, _found()) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"gross": Decimal("119.01")},
+        {"tax": Decimal(0)},
+        {"currency": "USD"},
+        {"entity": "US01"},
+        {"document_date": dt.date(2026, 12, 1)},
+        {"dimensions": ("BER",)},
+    ],
+)
+def test_every_difference_is_seen(change):
+    assert len(differences(MEANT, _found(**change))) == 1
+
+
+def test_a_lost_dimension_is_seen_even_when_none_is_shown():
+    assert differences({"dimensions": ["SALES-EMEA"]}, _found(dimensions=())) == [
+        "dimension SALES-EMEA is not on the document"
+    ]

@@ -42,6 +42,20 @@ def sums(entries: Iterable[Mapping[str, Any]]) -> Sums:
     return dict(total)
 
 
+def lost(accepted: Iterable[str], outcomes: Mapping[str, list[tuple[str, int]]]) -> list[str]:
+    """Acknowledged messages that the hub has not, or whose event ends neither done nor parked
+    with exactly one open case."""
+    return [
+        message
+        for message in sorted(accepted)
+        if message not in outcomes
+        or any(
+            state not in ("processed", "ignored") and (state, cases) != ("dead", 1)
+            for state, cases in outcomes[message]
+        )
+    ]
+
+
 def duplicates(entries: Iterable[Mapping[str, Any]], key: str = "external_ref") -> int:
     """How many documents stand more than once under one reference of the hub."""
     counted = Counter(entry[key] for entry in entries if entry.get(key))

@@ -28,6 +28,16 @@ class CrmState:
     quote_names: dict[str, str] = field(default_factory=dict)
 
 
+def approval() -> dict[str, str]:
+    """What the deal desk enters when it approves a discount."""
+    return {
+        "ApprovalStatus__c": "Approved",
+        "ApprovedBy__c": APPROVER,
+        "ApprovedOn__c": dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
+        "DiscountApprovalReason__c": "Within the discount policy",
+    }
+
+
 class SalesTeam:
     """Keeps accounts and quotes in the CRM and lets customers accept them."""
 
@@ -116,15 +126,7 @@ class SalesTeam:
 
     def approve(self, quote_id: str) -> None:
         """The deal desk approves the discount."""
-        self.crm.update(
-            "SBQQ__Quote__c",
-            quote_id,
-            ApprovalStatus__c="Approved",
-            ApprovedBy__c=APPROVER,
-            ApprovedOn__c=dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
-            DiscountApprovalReason__c="Within the discount policy",
-            SBQQ__Status__c="Approved",
-        )
+        self.crm.update("SBQQ__Quote__c", quote_id, **approval(), SBQQ__Status__c="Approved")
 
     def accept(self, quote_id: str) -> None:
         """The customer accepts; the CRM makes order, contract and subscriptions."""

@@ -38,6 +38,18 @@ class Platform:
     def control(self, path: str, **body: Any) -> Any:
         return self.call("POST", f"/_sim/{path}", json=body)
 
+    def acknowledged(self) -> set[str]:
+        """Ids of the messages that the hub answered with 2xx, as the hub names them."""
+        query = {"state": "delivered", "limit": 1_000_000}
+        found = self.call("GET", "/_sim/webhooks/deliveries", params=query)["deliveries"]
+        return {self._message_id(delivery) for delivery in found}
+
+    def _message_id(self, delivery: dict[str, Any]) -> str:
+        """An outbound message of the CRM is known by its bytes, the others by the sender's id."""
+        if self.name == "salesforce":
+            return f"salesforce:om-{delivery['sha256'][:40]}"
+        return f"{self.name}:{delivery['message']}"
+
     def ledger(self) -> list[dict[str, Any]]:
         """Every committed change of the platform's own append-only ledger."""
         text = self.http.get("/_sim/ledger").text

@@ -15,6 +15,8 @@ from scenario.watch import hub_state
 from scenario.world import Deal, deals
 
 AMENDMENTS = 20
+EARLY_AMENDMENTS = 2  # of these: heard of before their order
+OUTAGE_CALLS = 5  # as many as the hub makes by itself; then the outage is over
 SETTLE_SECONDS = 300
 
 
@@ -48,10 +50,10 @@ def unreliable() -> None:
 
 def sell(sales: SalesTeam, story: list[Deal], problems: list[Planted]) -> None:
     """Quote, approve and accept every deal; the planted ones as they are planted."""
+    late = _amended(story)[-EARLY_AMENDMENTS:]
     for deal in story:
-        quote = sales.quote(deal)
-        sales.approve(quote)
-        sales.accept(quote)
+        if deal not in late:
+            sell_one(sales, deal)
     say(f"{len(story)} quotes accepted by {len({d.buyer.number for d in story})} customers")
     for problem in problems:
         if problem.deal is not None:
@@ -59,44 +61,49 @@ def sell(sales: SalesTeam, story: list[Deal], problems: list[Planted]) -> None:
     say(f"{len(problems)} problems planted")
 
 
+def sell_one(sales: SalesTeam, deal: Deal) -> None:
+    """Quote, approve, accept."""
+    quote = sales.quote(deal)
+    sales.approve(quote)
+    sales.accept(quote)
+
+
 def sell_planted(sales: SalesTeam, problem: Planted, deal: Deal) -> None:
     """The one deal of a problem, with what is wrong about it."""
     department = "" if problem.code == "missing_dimension" else None
     quote = sales.quote(deal, department=department)
-    if problem.code == "vendor_outage":
-        Platform("salesforce").control(
-            "faults", kind="outage", method="PATCH", path_regex=f"SBQQ__Quote__c/{quote[:15]}"
-        )
-    if problem.code == "acceptance_without_approval":
-        sales.accept(quote)
-        return
-    if problem.code != "vendor_outage":
+    if problem.code != "acceptance_without_approval":
         sales.approve(quote)
-        sales.accept(quote)
-        return
-    # The sales team itself is not hit by the outage: it works in the org, not through its API.
-    salesforce = Platform("salesforce")
-    salesforce.call("DELETE", "/_sim/faults")
-    sales.approve(quote)
     sales.accept(quote)
-    plant_outages(sales)
-
-
-def plant_outages(sales: SalesTeam) -> None:
-    """The CRM does not take the write-back of the quotes with an outage planted."""
-    for problem in planted():
-        quote = sales.state.quotes.get(problem.deal.key) if problem.deal else None
-        if problem.code == "vendor_outage" and quote:
-            Platform("salesforce").control(
-                "faults", kind="outage", method="PATCH", path_regex=f"SBQQ__Quote__c/{quote[:15]}"
-            )
+    if problem.code == "vendor_outage":
+        # From now on: what the sales team wrote itself went through.
+        Platform("salesforce").control(
+            "faults", kind="outage", method="PATCH", count=OUTAGE_CALLS,
+            path_regex=f"SBQQ__Quote__c/{quote[:15]}",
+        )  # fmt: skip
 
 
 def amend(sales: SalesTeam, story: list[Deal]) -> None:
-    """Mid-term upgrades of annual seats; the second half follows its order within a second."""
-    seats = [d for d in story if any(line.sku == "SEAT-PRO" for line in d.lines)]
-    for number, deal in enumerate(seats[:AMENDMENTS]):
+    """Mid-term upgrades of annual seats. The last ones come before their order: the message of
+    its acceptance is lost on the way, so that only the next poll brings it."""
+    salesforce, amended = Platform("salesforce"), _amended(story)
+    for number, deal in enumerate(amended):
+        if deal in amended[-EARLY_AMENDMENTS:]:
+            salesforce.control("webhooks/policy", drop_probability=1.0)
+            sell_one(sales, deal)
+            wait_until(lambda: not _undelivered(salesforce), 10, 0.1)
+            salesforce.control("webhooks/policy", drop_probability=0.0)
         sales.amend(deal, more_seats=5 + number, days_ago=number % min(deal.start_days_ago, 5))
+
+
+def _amended(story: list[Deal]) -> list[Deal]:
+    seats = [d for d in story if any(line.sku == "SEAT-PRO" for line in d.lines)]
+    return seats[:AMENDMENTS]
+
+
+def _undelivered(platform: Platform) -> int:
+    found = platform.call("GET", "/_sim/webhooks/deliveries", params={"state": "pending"})
+    return len(found["deliveries"])
 
 
 def bill_the_past(today: dt.date) -> None:

@@ -24,6 +24,7 @@ def prepare(path: Path, today: dt.date) -> None:
     seed.seed_all(today)
     document = json.loads((Path(__file__).parent / "setup.json").read_text())
     tax_rates = seed.stripe_tax_rates()
+    seed.notify()
     document["tax_codes"] = _tax_codes()
     document["connections"] = _connections(private)
     document["value_maps"] = _value_maps(tax_rates)

@@ -5,9 +5,10 @@ import io
 import re
 from collections.abc import Callable
 
+from scenario.drive import approval
 from scenario.forms import read_form
 from scenario.hub import Person
-from scenario.platforms import Platform
+from scenario.platforms import Salesforce
 
 OPEN_STATES = {"open", "assigned", "snoozed", "reopened"}
 Row = dict[str, str]
@@ -93,12 +94,17 @@ def _discard(rows: list[Row], mara: Person, idris: Person) -> None:
 
 
 def _unapproved(rows: list[Row], mara: Person, idris: Person) -> None:
+    """The deal desk approves after all, in the CRM, which sends the quote again."""
+    crm = Salesforce()
     for row in rows:
-        apply(mara, row["number"], "discard", reason="The customer signs again after approval")
+        found = crm.query(
+            f"SELECT Id FROM SBQQ__Quote__c WHERE Name = '{row['document']}'"  # noqa: S608
+        )
+        crm.update("SBQQ__Quote__c", found[0]["Id"], **approval())
 
 
 def _outage(rows: list[Row], mara: Person, idris: Person) -> None:
-    Platform("salesforce").call("DELETE", "/_sim/faults")
+    """The outage is over by now; what had run out of attempts is retried as one batch."""
     retry_in_bulk(mara, [row["number"] for row in rows])
 
 

@@ -45,23 +45,33 @@ ACCOUNTS = {
 
 def seed_all(today: dt.date) -> None:
     """Set up the four platforms; repeatable."""
-    hub = os.environ["HUB_URL"].rstrip("/")
-    seed_salesforce(hub)
-    seed_stripe(hub)
+    seed_salesforce()
+    seed_stripe()
     seed_netsuite(today)
-    seed_provisioning(hub)
+    seed_provisioning()
 
 
-def seed_salesforce(hub: str) -> None:
+def notify() -> None:
+    """Enter the hub's doors as receivers of the platforms' messages. Comes after everything else:
+    the hub does not know the platforms yet, and would turn their messages away."""
+    hub = os.environ["HUB_URL"].rstrip("/")
+    doors = {
+        "salesforce": {"url": f"{hub}/webhooks/salesforce/{SALESFORCE_DOOR}/"},
+        "stripe": {"url": f"{hub}/webhooks/stripe/", "secret": STRIPE_WEBHOOK_SECRET},
+        "provisioning": {"url": f"{hub}/webhooks/provisioning/", "secret": PROVISIONING_SECRET},
+    }
+    for name, endpoint in doors.items():
+        Platform(name).control("webhooks", **endpoint)
+
+
+def seed_salesforce() -> None:
     salesforce = Platform("salesforce")
     salesforce.control("apps", client_id="hub", client_secret="hub-secret")  # noqa: S106 - demo
-    salesforce.control("webhooks", url=f"{hub}/webhooks/salesforce/{SALESFORCE_DOOR}/")
 
 
-def seed_stripe(hub: str) -> None:
+def seed_stripe() -> None:
     stripe = Platform("stripe")
     stripe.control("keys", key=STRIPE_KEY)
-    stripe.control("webhooks", url=f"{hub}/webhooks/stripe/", secret=STRIPE_WEBHOOK_SECRET)
     auth = {"Authorization": f"Bearer {STRIPE_KEY}"}
     page = stripe.call("GET", "/v1/products", params={"limit": 100}, headers=auth)
     known = {product["id"] for product in page["data"]}
@@ -137,10 +147,7 @@ def seed_netsuite(today: dt.date) -> None:
     )  # fmt: skip
 
 
-def seed_provisioning(hub: str) -> None:
+def seed_provisioning() -> None:
     provisioning = Platform("provisioning")
     provisioning.control("secrets", secrets=[PROVISIONING_SECRET])
-    provisioning.control(
-        "webhooks", url=f"{hub}/webhooks/provisioning/", secret=PROVISIONING_SECRET
-    )
     provisioning.control("delay", seconds=0.3)

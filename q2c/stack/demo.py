@@ -24,7 +24,7 @@ KEYS_FILE = "keys.json"
 ENVIRONMENT_FILE = "environment"
 # Written when the scenario began and when it was played to its end.
 BEGUN_MARKER, PLAYED_MARKER = "scenario.begun", "scenario.played"
-SETUP_FILE = "setup.json"
+SETUP_FILE, SETUP_MARKER = "setup.json", "setup.addresses"
 
 
 def run_demo(directory: str) -> int:
@@ -42,8 +42,19 @@ def run_demo(directory: str) -> int:
                 f"Logs:    {current.run.logs}"
             )
             say(f"Console: {supervisor.environment['HUB_URL']}/")
+            for line in _demo_users(current.run):
+                say(line)
             supervisor.watch()
     return 0
+
+
+def _demo_users(run: RunDirectory) -> Iterator[str]:
+    users = json.loads(run.file(SETUP_FILE).read_text())["users"]
+    width = max(len(user["password"]) for user in users)
+    for user in users:
+        held = ", ".join(sorted({f"{r['role']} {r.get('entity', '')}".strip()
+                                 for r in user["roles"]}))  # fmt: skip
+        yield f"Sign in: {user['username']:6} {user['password']:{width}}  {held}"
 
 
 def run_flow(directory: str) -> int:
@@ -133,13 +144,18 @@ def _prepare(supervisor: Supervisor, services: Services) -> None:
 
 
 def _set_up(supervisor: Supervisor) -> None:
-    """Set the platforms up, then the hub from the file that this wrote; both repeatable."""
-    file = supervisor.run.file(SETUP_FILE)
+    """Set the platforms up, then the hub from the file that this wrote. Both are repeatable, and
+    done again only when an address has changed since."""
+    file, done = supervisor.run.file(SETUP_FILE), supervisor.run.file(SETUP_MARKER)
+    addresses = json.dumps(supervisor.ports, sort_keys=True)
+    if done.exists() and done.read_text() == addresses:
+        return
     with stage("Set-up of the platforms and the company group"):
         words = [sys.executable, "-m", "scenario", "prepare", str(file)]
         if supervisor.run_task("prepare", words):
             raise StackError("Setting the platforms up failed; the lines above say why.")
         _manage(supervisor, "load_setup", supervisor.environment, str(file))
+    done.write_text(addresses)
 
 
 def _manage(

@@ -85,6 +85,7 @@ class Break(EntityRecord):
     owner_label = models.CharField(max_length=120, blank=True)
     document_ids = JsonField(default=dict)
     opened_at = models.DateTimeField()
+    unexplained_at = models.DateTimeField()  # since when nothing explains it
     closed_at = models.DateTimeField(null=True)
     closed_reason = models.CharField(max_length=200, blank=True)
 

@@ -55,9 +55,13 @@ def _unexplained(facts: BreakFacts) -> str:
     return words.get(facts.type, "The amounts differ, and nothing open in the hub explains it")
 
 
-def asks_a_person(type_: str, opened_at: dt.datetime, now: dt.datetime) -> bool:
-    """Whether an unexplained break has stood long enough to become a case."""
-    return now - opened_at >= GRACE.get(type_, SHORT_GRACE)
+def asks_a_person(type_: str, unexplained_at: dt.datetime, now: dt.datetime) -> bool:
+    """Whether a break has stood without an explanation long enough to become a case.
+
+    The grace runs anew when an explanation is over: after a case was resolved the platforms must
+    be read again before they can agree.
+    """
+    return now - unexplained_at >= GRACE.get(type_, SHORT_GRACE)
 
 
 def break_title(type_: str, key: str) -> str:

@@ -170,6 +170,7 @@ def _refused(
             "document": item.content.get("number", ""),
             "customer": customer.get("name", ""),
             "key": item.content.get("number", ""),
+            "contract": item.content.get("contract_number") or "",
         },
     )
 

@@ -63,7 +63,7 @@ def _filled(
     found: Break, run: ReconciliationRun, row: Mapping[str, Any], now: dt.datetime
 ) -> Break:
     if found._state.adding:
-        found.first_run, found.opened_at = run, now
+        found.first_run, found.opened_at, found.unexplained_at = run, now, now
         found.subject, found.match_key, found.currency = run.subject, row["key"], row["currency"]
     found.last_run, found.updated_at = run, now
     found.legal_entity_id, found.customer = row["entity"], row["customer"] or ""

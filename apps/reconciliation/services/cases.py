@@ -18,7 +18,7 @@ LANES = {"missing_in_cpq": "cpq", "missing_in_billing": "billing"}
 
 def open_break_cases(breaks: Sequence[Break], *, now: dt.datetime) -> None:
     """One case for each break that nothing explains and whose grace is over."""
-    due = [b for b in breaks if b.case_id is None and asks_a_person(b.type, b.opened_at, now)]
+    due = [b for b in breaks if b.case_id is None and asks_a_person(b.type, b.unexplained_at, now)]
     if not due:
         return
     opened = open_cases([_draft(found) for found in due], actor=RECONCILER, now=now)

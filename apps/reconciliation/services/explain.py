@@ -19,7 +19,7 @@ from apps.reconciliation.policies import explain
 from apps.reconciliation.services.accounted import Accounted, accounted_by_contract
 from apps.reconciliation.services.breaks import break_event
 from apps.reconciliation.services.cases import BREAK_SUBJECT, RECONCILER, open_break_cases
-from apps.reconciliation.types import BreakFacts, Explanation, OpenCase
+from apps.reconciliation.types import SUBJECTS, BreakFacts, Explanation, OpenCase
 from apps.snapshots.models import SourceDocument
 from apps.workflows.models import Step, WorkflowRun
 
@@ -55,6 +55,16 @@ def explain_breaks(subject: str, *, now: dt.datetime) -> int:
     _write(changed, around, now)
     open_break_cases([b for b, found in plans if not found.explained], now=now)
     return len(changed)
+
+
+def count_unexplained(*, now: dt.datetime) -> int:
+    """Standing breaks that nothing explains at a moment, which may lie ahead; writes nothing."""
+    count = 0
+    for subject in SUBJECTS:
+        breaks = list(Break.objects.filter(subject=subject, state__in=OPEN_BREAKS))
+        around = _surroundings(subject, breaks)
+        count += sum(not explain(_facts(b, around), now).explained for b in breaks)
+    return count
 
 
 def _surroundings(subject: str, breaks: Sequence[Break]) -> Surroundings:
@@ -100,18 +110,21 @@ def _read_runs(around: Surroundings, subject: str, ids: Sequence[uuid.UUID]) -> 
 
 
 def _read_cases(around: Surroundings, breaks: Sequence[Break]) -> None:
-    """Open cases by subject, by journey and by the number of their document."""
+    """Open cases by subject, by journey, by the number of their document and of the contract that
+    a refused document would have made."""
     subjects = [p.id for p in around.postings.values()]
     subjects += list(Step.objects.filter(
         run_id__in=[run.id for run in around.runs.values()], state="failed"
     ).values_list("id", flat=True))  # fmt: skip
+    keys = [b.match_key for b in breaks]
     journeys = [journey for _, journey in around.records.values() if journey]
     found = (
         ExceptionCase.objects.filter(state__in=OPEN_CASES)
         .filter(
             Q(subject_id__in=subjects)
             | Q(journey_id__in=journeys)
-            | Q(document__in=[b.match_key for b in breaks])
+            | Q(document__in=keys)
+            | Q(facts__contract__in=keys)
         )
         .exclude(subject_type=BREAK_SUBJECT)
         .order_by("-number")
@@ -119,6 +132,7 @@ def _read_cases(around: Surroundings, breaks: Sequence[Break]) -> None:
     for case in found:
         around.cases["subject", case.subject_id] = case
         around.cases["journey", case.journey_id] = case
+        around.cases["contract", case.facts.get("contract")] = case
         around.cases["document", case.document] = case
 
 
@@ -159,10 +173,11 @@ def _case(
     step: Step | None,
     journey_id: uuid.UUID | None,
 ) -> ExceptionCase | None:
-    """The nearest case: of the posting, of the step, of the document, of the journey."""
+    """The nearest case: of the posting, the step, the document, the contract, the journey."""
     keys: list[Any] = [("subject", posting.id)] if posting else []
     keys += [("subject", step.id)] if step else []
     keys.append(("document", found.match_key))
+    keys += [("contract", found.match_key)] if found.subject == "contract" else []
     keys += [("journey", journey_id)] if journey_id and _follows_journey(found) else []
     return next((around.cases[key] for key in keys if key in around.cases), None)
 
@@ -217,7 +232,7 @@ def _write(
             stay.append(found)
         else:
             if not says.explained:
-                values["case_id"] = None
+                values["case_id"], values["unexplained_at"] = None, now
             moves["explain" if says.explained else "unexplain"].append((found.id, values))
         for column, value in values.items():
             setattr(found, column, value)

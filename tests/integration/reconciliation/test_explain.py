@@ -6,11 +6,15 @@ from decimal import Decimal
 
 from apps.canonical.models import InvoiceLine, Product
 from apps.core.principal import Principal
-from apps.exceptions.services import open_cases
+from apps.exceptions.services import close_for_subjects, open_cases
 from apps.exceptions.types import CaseDraft
 from apps.reconciliation import selectors
 from apps.reconciliation.models import Break, Match
-from apps.reconciliation.services import review_breaks, run_reconciliation
+from apps.reconciliation.services import (
+    count_unexplained,
+    review_breaks,
+    run_reconciliation,
+)
 from tests.integration.reconciliation.world import START
 
 LATER = dt.timedelta(minutes=30)
@@ -73,6 +77,23 @@ def test_a_case_elsewhere_in_the_journey_does_not_explain_a_wrong_amount(world):
     _case(world, "workflows.step", uuid.uuid4(), journey_id=contract.journey_id)
     found = _compare(world)
     assert (found.state, found.type, found.variance) == ("open", "amount_differs", 10)
+
+
+def test_a_refused_acceptance_explains_the_contract_that_cpq_made_of_it(world):
+    """The hub has no record of the contract; only the case of the refused quote names it."""
+    world.shown("cpq", "00000109", "24000")
+    case = _case(world, "ingestion.event", uuid.uuid4(), facts={"contract": "00000109"})
+    found = _compare(world, "contract")
+    assert (found.state, found.type, found.case_id) == ("explained", "missing_in_billing", case.id)
+    assert count_unexplained(now=world.now + LATER) == 0
+
+
+def test_what_the_grace_still_excuses_counts_as_unexplained_at_its_end(world):
+    world.shown("billing", "INV-1", "100")
+    run_reconciliation("invoice", requested_by=world.actor, now=world.now)
+    assert count_unexplained(now=world.now) == 0
+    assert count_unexplained(now=world.now + LATER) == 1
+    assert Break.objects.get().state == "explained"
 
 
 def test_a_document_seen_a_moment_ago_is_timing(world):
@@ -161,3 +182,22 @@ def test_documents_stand_side_by_side_with_their_lines(world):
         ("cpq", contract.number, 1000), ("billing", "INV-1", 100), ("erp", "INV-1", 90),
     ]  # fmt: skip
     assert documents[1].lines[0].item == "SEAT-PRO"
+
+
+def test_the_grace_runs_anew_when_an_explanation_is_over(world):
+    """A case was resolved; until the platforms were read again nobody is asked."""
+    contract = world.contract()
+    world.invoice(contract, "INV-1", "100")
+    world.shown("billing", "INV-1", "100")
+    world.shown("erp", "INV-1", "90")
+    case = _case(world, "workflows.step", uuid.uuid4(), document="INV-1")
+    assert _compare(world).case_id == case.id
+    over = world.now + LATER
+    close_for_subjects(
+        [(case.subject_type, case.subject_id)], reason="Mended", actor=world.actor, now=over
+    )
+    review_breaks(now=over)
+    found = Break.objects.get()
+    assert (found.state, found.case_id, found.unexplained_at) == ("open", None, over)
+    review_breaks(now=over + dt.timedelta(minutes=3))
+    assert Break.objects.get().case_id is not None

@@ -188,14 +188,28 @@ def parts_of(total: Total) -> list[Part]:
     """Why the sides differ: the size of each type, unexplained ones hatched."""
     parts = []
     for part in total.parts:
-        net = sum(part.gaps, Decimal(0))
         size = sum((abs(gap) for gap in part.gaps), Decimal(0))
-        text = split_amount(net, total.currency)
         tone: ChartTone = "hatched" if part.state == "open" else _TONES.get(part.type, "plain")
         label = f"{part.label}{', unexplained' if part.state == 'open' else ''}"
-        words = f"{text.sign}{text.symbol}{text.whole}{text.fraction}"
-        parts.append(Part(label, float(size), words, tone))
+        parts.append(Part(label, float(size), _legs(part.gaps, total), tone))
     return parts
+
+
+def _legs(gaps: Sequence[Decimal], total: Total) -> str:
+    """A part's share of each difference above it, downstream minus upstream as they are shown."""
+    names = [SIDE_NAMES[side.side] for side in total.sides]
+    legs = [
+        (f"{names[place]} → {names[place + 1]} " if len(gaps) > 1 else "")
+        + _plain_amount(-gap, total.currency)
+        for place, gap in enumerate(gaps)
+        if gap or len(gaps) == 1
+    ]
+    return ", ".join(legs) or _plain_amount(Decimal(0), total.currency)
+
+
+def _plain_amount(amount: Decimal, currency: str) -> str:
+    text = split_amount(amount, currency)
+    return f"{text.sign}{text.symbol}{text.whole}{text.fraction}"
 
 
 def buckets_of(scope: Scope, principal: Principal) -> list[Bucket]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import asdict
@@ -84,7 +85,10 @@ class ControlRoom:
 
     def _deliveries(self, query: Document) -> Document:
         found = [
-            {key: value for key, value in delivery.items() if key != "body"}
+            {
+                **{key: value for key, value in delivery.items() if key != "body"},
+                "sha256": hashlib.sha256(str(delivery["body"]).encode()).hexdigest(),
+            }
             for delivery in self._kit.store.all(DELIVERY)
             if query.get("state") in (None, delivery["state"])
         ]

@@ -196,7 +196,8 @@ def apply_change(facts: Facts) -> Command:
 
 
 def tell_cpq(facts: Facts) -> Command:
-    return write_back(facts, facts["amendment"]["number"])
+    amendment = facts["amendment"]
+    return write_back(facts, amendment["number"], amendment["prorated_net"])
 
 
 AMENDMENT = define(

@@ -168,10 +168,10 @@ def book(facts: Facts) -> Command:
 
 
 def tell_cpq(facts: Facts) -> Command:
-    return write_back(facts, facts["order"]["number"])
+    return write_back(facts, facts["order"]["number"], facts["order"]["net"])
 
 
-def write_back(facts: Facts, order_number: str) -> Command:
+def write_back(facts: Facts, order_number: str, amount: str) -> Command:
     """Write the hub's order and sync status to the quote it came from. Who submits quotes by the
     domain API reads the order there."""
     quote = facts["quote"]
@@ -189,6 +189,8 @@ def write_back(facts: Facts, order_number: str) -> Command:
         document=("quote", quote["id"], 1),
         label=quote["number"],
         ordering_key=f"quote:{quote['id']}",
+        amount=Decimal(amount),
+        currency=facts["currency"],
     )
 
 

@@ -1,4 +1,5 @@
 import base64
+import json
 import subprocess
 from pathlib import Path
 
@@ -56,3 +57,17 @@ def test_an_interrupted_scenario_starts_over_and_a_finished_one_stays(
     demo._forget_unfinished(run)
     assert list(tmp_path.iterdir()) == []
     assert "starts over" in capsys.readouterr().out
+
+
+def test_the_demo_names_who_can_sign_in(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    users = [
+        {"username": "mara", "password": "demo-mara", "roles": [{"role": "operations"}]},
+        {"username": "tom", "password": "demo-tom",
+         "roles": [{"role": "operations", "entity": "US01"}]},
+    ]  # fmt: skip
+    run.file(demo.SETUP_FILE).write_text(json.dumps({"users": users}))
+    assert list(demo._demo_users(run)) == [
+        "Sign in: mara   demo-mara  operations",
+        "Sign in: tom    demo-tom   operations US01",
+    ]

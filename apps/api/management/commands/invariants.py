@@ -8,11 +8,15 @@ from django.db import connection
 from django.db.models import Count, Q, Sum
 
 from apps.canonical.models import Invoice
+from apps.core.clock import utc_now
 from apps.core.codec import to_json
+from apps.events.models import Transition
 from apps.events.selectors import count_transitions_without_actor
 from apps.exceptions.models import OPEN_STATES, ExceptionCase
 from apps.ingestion.models import Delivery, InboundEvent
 from apps.postings.models import Posting
+from apps.reconciliation.policies import SETTLING
+from apps.reconciliation.services import count_unexplained
 from apps.workflows.models import Step, WorkflowRun
 
 _HEADS = """
@@ -32,6 +36,8 @@ class Command(BaseCommand):
             "in_flight": _in_flight(),
             "moving": _moving(),
             "lost": _lost(),
+            "waited": _waited(),
+            "unexplained_breaks": count_unexplained(now=utc_now() + SETTLING),
             "transitions_without_actor": count_transitions_without_actor(),
             "invoice_sums": _invoice_sums(),
         }
@@ -63,15 +69,27 @@ def _moving() -> int:
 
 def _lost() -> int:
     """Accepted deliveries that carry no event, and dead events, refused or dead postings and
-    failed runs that have no open case and were not settled by a person."""
+    failed steps that have no open case and were not settled by a person."""
     unsplit = Delivery.objects.filter(split_at__isnull=True).count()
     open_subjects = set(
         ExceptionCase.objects.filter(state__in=OPEN_STATES).values_list("subject_id", flat=True)
     )
     dead = InboundEvent.objects.filter(state="dead").values_list("id", flat=True)
     stuck = Posting.objects.filter(state__in=["rejected", "dead", "parked"])
+    failed = Step.objects.filter(state="failed").exclude(run__state="cancelled")
+    steps = {
+        step for step, posting in failed.values_list("id", "posting_id")
+        if not {step, posting} & open_subjects
+    }  # fmt: skip
     orphans = {*dead, *stuck.values_list("id", flat=True)} - open_subjects
-    return unsplit + len(orphans)
+    return unsplit + len(orphans) + len(steps)
+
+
+def _waited() -> int:
+    """Inbound events that waited for another record before they were applied."""
+    return Transition.objects.filter(
+        table_name="ingestion_inboundevent", from_state="processing", to_state="waiting"
+    ).count()
 
 
 def _invoice_sums() -> list[dict[str, Any]]:

@@ -308,7 +308,8 @@ def _make_reconciliation(world: World, now: dt.datetime) -> None:
     )  # fmt: skip
     found = Break.objects.create(
         first_run=run, last_run=run, subject="invoice", match_key="INV-2026-006991",
-        currency="EUR", customer=CUSTOMERS[0], type="missing_in_erp", opened_at=now, unexplained_at=now,
+        currency="EUR", customer=CUSTOMERS[0], type="missing_in_erp", opened_at=now,
+        unexplained_at=now,
         billing_amount=Decimal("148210"), variance=Decimal("148210"), legal_entity=entity,
         explanation="Not posted: the product is not mapped. The case says how to go on.",
         case_id=world.cases[0].id, journey_id=world.journey.id if world.journey else None,
@@ -317,7 +318,8 @@ def _make_reconciliation(world: World, now: dt.datetime) -> None:
     transition_set(Break, "explain", [found.id])
     Break.objects.create(
         first_run=run, last_run=run, subject="invoice", match_key="INV-2026-004452",
-        currency="EUR", customer=CUSTOMERS[4], type="amount_differs", opened_at=now, unexplained_at=now,
+        currency="EUR", customer=CUSTOMERS[4], type="amount_differs", opened_at=now,
+        unexplained_at=now,
         billing_amount=Decimal("13886.84"), erp_amount=Decimal("13883.34"),
         variance=Decimal("3.50"), legal_entity=entity,
     )  # fmt: skip

@@ -21,7 +21,7 @@ from apps.core.errors import HubError, OutcomeUnknownError
 from apps.core.failpoints import failpoint
 from apps.jobs.services import acquire_leases, release_leases
 from apps.postings.models import Posting
-from apps.postings.policies import vendor_key
+from apps.postings.policies import may_still_send, vendor_key
 from apps.postings.services.claim import Claim, claim_sends, expire_claims
 from apps.postings.services.settle import settle_read_backs, settle_sends
 from apps.postings.services.unknown import claim_states, settle_lookups, sort_unknown
@@ -151,6 +151,8 @@ def _request_of(posting: Posting) -> dict[str, Any]:
 async def _send(session: Session, connector: Connector, posting: Posting) -> Outcome:
     call = call_of(posting)
     failpoint("posting.after_sending_before_send")
+    if not may_still_send(posting.claimed_until, utc_now()):
+        return Outcome(unsent=True)
     written = await connector.write(session, call)
     failpoint("posting.after_send")
     try:

@@ -177,10 +177,19 @@ def settle_sends(
     for posting, outcome in zip(claim.postings, outcomes, strict=True):
         if outcome.written is not None:
             accept(settlement, posting, outcome)
+        elif outcome.unsent:
+            _hand_back(settlement, posting)
         elif outcome.error is not None:
             _refuse(settlement, posting, outcome.error)
     settlement.commit(SEND_ORDER, SEND_EVENTS)
-    _note_health(connection, [o.error for o in outcomes], now)
+    _note_health(connection, [o.error for o in outcomes if not o.unsent], now)
+
+
+def _hand_back(settlement: Settlement, posting: Posting) -> None:
+    """Queue again what was not sent, burning no attempt; one overtaken since is left alone."""
+    due = settlement.now
+    settlement.move(posting, "hold", attempts=posting.attempts - 1, due_at=due)
+    settlement.note(posting, "not_sent")
 
 
 def accept(settlement: Settlement, posting: Posting, outcome: Outcome) -> None:

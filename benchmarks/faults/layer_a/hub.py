@@ -1,5 +1,6 @@
 """The hub in this process: messages are delivered, bells answered, workers killed, time passes."""
 
+import datetime as dt
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -7,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, connections
 from django.test import RequestFactory
 
 import q2c.celery
@@ -19,7 +20,8 @@ from apps.connectors.services import resume_connection
 from apps.core.clock import utc_now
 from apps.core.failpoints import ACTIONS, Rule
 from apps.core.principal import system_actor
-from benchmarks.faults.layer_a.bells import Bells, answer
+from apps.postings.services import lane
+from benchmarks.faults.layer_a.bells import Bell, Bells, answer
 from benchmarks.faults.layer_a.clock import Clock
 from benchmarks.faults.layer_a.platforms import (
     CAPABILITIES,
@@ -62,6 +64,7 @@ class Hub:
         self.deaths = 0
         self.faults: list[str] = []  # errors that tasks ended with, as a worker's log has them
         self._severed = False
+        self._late = ExitStack()
         self._requests = RequestFactory()
 
     @contextmanager
@@ -83,8 +86,13 @@ class Hub:
         self.deaths += 1
         self.platforms.dead = True
         self.sever()
-        connection.connect = _refuse  # type: ignore[method-assign] - the dead do not reconnect
+        vars(connections["default"])["connect"] = _refuse  # the dead do not reconnect
         raise Killed
+
+    def wake_late(self, seconds: float) -> None:
+        """What calls this was frozen for so long; its clock says so until its task ends."""
+        late = dt.timedelta(seconds=seconds)
+        self._late.enter_context(patch.object(lane, "utc_now", lambda: utc_now() + late))
 
     def sever(self) -> None:
         """Cut the socket to the database under the driver."""
@@ -106,7 +114,8 @@ class Hub:
 
     def _begin_anew(self) -> None:
         self.platforms.dead = False
-        connection.__dict__.pop("connect", None)
+        self._late.close()
+        connections["default"].__dict__.pop("connect", None)
         if self._severed or connection.errors_occurred:
             self._severed = False
             connection.close()
@@ -167,18 +176,22 @@ class Hub:
 
         Raises ``NeverAtRestError`` when it never is.
         """
+        before: frozenset[Bell] = frozenset()
         for _ in range(MOST_TURNS):
             self.drain()
             self.sweep()
-            if self.bells.waiting or self.outbox:
+            due = frozenset(self.bells.waiting)
+            if due and due != before:
+                before = due
                 continue
             self.run_periodic()
-            if self.bells.waiting:
-                continue
+            self.drain()
             seconds = self.clock.seconds_to_next()
-            if seconds is None:
+            if seconds is not None:
+                self.clock.advance(seconds)
+            elif not due and not self.outbox:
                 return
-            self.clock.advance(seconds)
+            before = frozenset()
         raise NeverAtRestError(f"bells {self.bells.waiting}, errors {self.faults[-3:]}")
 
     def resume_paused(self) -> int:

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db.models import Max, Model
 
+from apps.connectors.models import Connection
 from apps.events.models import Event, Seal, Transition
 from apps.events.selectors import unsealed_events
 from apps.events.services import link_hash
@@ -109,8 +110,6 @@ def _postings(mark: Mark, cases: set[Any]) -> list[Posted]:
 
 
 def _codes() -> dict[Any, str]:
-    from apps.connectors.models import Connection
-
     return dict(Connection.objects.values_list("id", "code"))
 
 

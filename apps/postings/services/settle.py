@@ -61,7 +61,8 @@ class Settlement:
             self._link(moved.get("post", []))
             self._publish(moved, events)
             self._open(stale)
-            self._close_attempts()
+            self._tell_stale(stale)
+            self._close_attempts(stale)
             if moved.get("hold") or moved.get("post"):
                 enqueue_on_commit("postings.run_lane", str(self.connection.id), queue="lanes")
             failpoint("posting.after_result_before_commit")
@@ -133,8 +134,18 @@ class Settlement:
             now=self.now,
         )
 
-    def _close_attempts(self) -> None:
+    def _tell_stale(self, stale: set[Any]) -> None:
+        """What another worker has taken over stays as it is; that it was tried is kept."""
+        late = {p.id: p for p, _ in self._all() if p.id in stale}
+        publish_events(
+            [posting_event(p, "stale_refused") for p in late.values()], actor=LANE, now=self.now
+        )
+
+    def _close_attempts(self, stale: set[Any]) -> None:
+        """The open tries get their outcome; one taken over has an open try of somebody else."""
         for posting, outcome, error in self.outcomes:
+            if posting.id in stale:
+                continue
             Attempt.objects.filter(posting=posting, finished_at__isnull=True).update(
                 finished_at=self.now,
                 outcome=outcome,
@@ -205,7 +216,9 @@ def accept(settlement: Settlement, posting: Posting, outcome: Outcome) -> None:
         return
     unlike = differences(posting.payload.get("meant", {}), outcome.reading)
     if not unlike:
-        settlement.move(posting, "confirm", error_code="", error_message="")
+        # A document that people took over came with its id alone; later steps need the rest.
+        whole = to_json({**outcome.reading.data, **result})
+        settlement.move(posting, "confirm", error_code="", error_message="", result=whole)
         settlement.note(posting, "confirmed")
         return
     error = ErrorFacts(

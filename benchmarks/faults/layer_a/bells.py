@@ -21,6 +21,7 @@ class Bells:
 
     def __init__(self) -> None:
         self.waiting: list[Bell] = []
+        self.asked: set[Bell] = set()  # rung, whether or not it arrived
         self.rung = 0  # since the last reset
         self.lose: Callable[[int], bool] = lambda _place: False  # which rings never arrive
         self.repeat = False
@@ -35,7 +36,10 @@ class Bells:
         """Take a message, as the broker does."""
         place, self.rung = self.rung, self.rung + 1
         bell = (task, ids)
-        if task in UNHEARD or self.lose(place) or (bell in self.waiting and not self.repeat):
+        if task in UNHEARD:
+            return
+        self.asked.add(bell)
+        if self.lose(place) or (bell in self.waiting and not self.repeat):
             return
         self.waiting += [bell, bell] if self.repeat else [bell]
 

@@ -21,6 +21,8 @@ from apps.core.clock import utc_now
 from apps.core.failpoints import ACTIONS, Rule
 from apps.core.principal import system_actor
 from apps.postings.services import lane
+from apps.workflows.models import WorkflowRun
+from apps.workflows.services import cancel_runs
 from benchmarks.faults.layer_a.bells import Bell, Bells, answer
 from benchmarks.faults.layer_a.clock import Clock
 from benchmarks.faults.layer_a.platforms import (
@@ -99,7 +101,7 @@ class Hub:
         self._severed = True
         ACTIONS["drop"](Rule("", "drop"))
 
-    def _survive(self, call: Callable[[], Any]) -> Any:
+    def survive(self, call: Callable[[], Any]) -> Any:
         """Run what a process of its own would run; whatever ends it, the next one begins anew."""
         try:
             return call()
@@ -128,7 +130,7 @@ class Hub:
             f"/webhooks/{message.connection}", data=message.body, content_type="application/json",
             headers={SIGNATURE: signature},
         )  # fmt: skip
-        response = self._survive(lambda: receive(request, message.connection))
+        response = self.survive(lambda: receive(request, message.connection))
         if response is None:
             return None
         status: int = response.status_code
@@ -146,7 +148,7 @@ class Hub:
         bell = self.bells.take()
         if bell is None:
             return False
-        self._survive(lambda: answer(bell))
+        self.survive(lambda: answer(bell))
         return True
 
     def call_back(self) -> bool:
@@ -165,11 +167,11 @@ class Hub:
 
     def sweep(self) -> None:
         """One pulse of the scheduler."""
-        self._survive(lambda: Sweeper("layer-a").pulse(utc_now()))
+        self.survive(lambda: Sweeper("layer-a").pulse(utc_now()))
 
     def run_periodic(self) -> None:
         for task in PERIODIC:
-            self._survive(lambda task=task: answer((task, ())))  # type: ignore[misc]
+            self.survive(lambda task=task: answer((task, ())))  # type: ignore[misc]
 
     def settle(self) -> None:
         """Recover: answer, sweep, let time pass to the next due moment, until all is at rest.
@@ -179,8 +181,9 @@ class Hub:
         before: frozenset[Bell] = frozenset()
         for _ in range(MOST_TURNS):
             self.drain()
+            self.bells.asked.clear()
             self.sweep()
-            due = frozenset(self.bells.waiting)
+            due = frozenset(self.bells.asked)
             if due and due != before:
                 before = due
                 continue
@@ -193,6 +196,14 @@ class Hub:
                 return
             before = frozenset()
         raise NeverAtRestError(f"bells {self.bells.waiting}, errors {self.faults[-3:]}")
+
+    def abandon(self) -> None:
+        """Cancel what still runs, so that the next case begins in a hub at rest."""
+        self.bells.waiting.clear()
+        open_runs = WorkflowRun.objects.exclude(state__in=("completed", "cancelled"))
+        ids = list(open_runs.values_list("id", flat=True))
+        cancel_runs(ids, actor=system_actor("layer-a"), now=utc_now())
+        self.settle()
 
     def resume_paused(self) -> int:
         """An admin mends the credentials and lets paused connections go on."""

@@ -14,6 +14,7 @@ MAX_ATTEMPTS = 5
 BASE_DELAY = 1.0
 DELAY_CAP = 60.0
 CLAIM_TTL = dt.timedelta(seconds=60)
+CALL_DEADLINE = dt.timedelta(seconds=20)  # of a whole exchange, as connectors.http has it
 
 
 def posting_key(
@@ -40,6 +41,12 @@ def retry_delay(attempts: int, chance: float, named: float | None) -> dt.timedel
     if named is not None:
         return dt.timedelta(seconds=min(named + chance, 300))
     return dt.timedelta(seconds=chance * min(DELAY_CAP, BASE_DELAY * 2**attempts))
+
+
+def may_still_send(claimed_until: dt.datetime | None, now: dt.datetime) -> bool:
+    """Whether a call that begins now ends within its claim. A worker that was frozen finds here
+    that somebody else may have looked the document up, found nothing and sent it meanwhile."""
+    return claimed_until is not None and now + CALL_DEADLINE <= claimed_until
 
 
 @dataclass(frozen=True, slots=True)

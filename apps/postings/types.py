@@ -37,8 +37,10 @@ class PostingDraft:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one call came back with: a document, a reading, or one of the four errors."""
+    """What one call came back with: a document, a reading, or one of the four errors; ``unsent``
+    when the claim had too little time left for the call to be made."""
 
     written: Written | None = None
     reading: ReadBack | None = None
     error: HubError | None = None
+    unsent: bool = False

@@ -17,6 +17,7 @@ from apps.core.errors import (
     RejectedError,
     TransientError,
 )
+from apps.core.failpoints import failpoint
 from apps.core.fsm import transition_rows
 from apps.core.jobs import enqueue_on_commit
 from apps.events.services import acting, publish_events
@@ -60,9 +61,12 @@ class Settlement:
             self._link(moved.get("post", []))
             self._publish(moved, events)
             self._open(stale)
-            self._close_attempts()
+            self._tell_stale(stale)
+            self._close_attempts(stale)
             if moved.get("hold") or moved.get("post"):
                 enqueue_on_commit("postings.run_lane", str(self.connection.id), queue="lanes")
+            failpoint("posting.after_result_before_commit")
+        failpoint("posting.after_commit")
 
     def _all(self) -> list[tuple[Posting, dict[str, Any]]]:
         return [pair for pairs in self.moves.values() for pair in pairs]
@@ -130,8 +134,18 @@ class Settlement:
             now=self.now,
         )
 
-    def _close_attempts(self) -> None:
+    def _tell_stale(self, stale: set[Any]) -> None:
+        """What another worker has taken over stays as it is; that it was tried is kept."""
+        late = {p.id: p for p, _ in self._all() if p.id in stale}
+        publish_events(
+            [posting_event(p, "stale_refused") for p in late.values()], actor=LANE, now=self.now
+        )
+
+    def _close_attempts(self, stale: set[Any]) -> None:
+        """The open tries get their outcome; one taken over has an open try of somebody else."""
         for posting, outcome, error in self.outcomes:
+            if posting.id in stale:
+                continue
             Attempt.objects.filter(posting=posting, finished_at__isnull=True).update(
                 finished_at=self.now,
                 outcome=outcome,
@@ -174,10 +188,19 @@ def settle_sends(
     for posting, outcome in zip(claim.postings, outcomes, strict=True):
         if outcome.written is not None:
             accept(settlement, posting, outcome)
+        elif outcome.unsent:
+            _hand_back(settlement, posting)
         elif outcome.error is not None:
             _refuse(settlement, posting, outcome.error)
     settlement.commit(SEND_ORDER, SEND_EVENTS)
-    _note_health(connection, [o.error for o in outcomes], now)
+    _note_health(connection, [o.error for o in outcomes if not o.unsent], now)
+
+
+def _hand_back(settlement: Settlement, posting: Posting) -> None:
+    """Queue again what was not sent, burning no attempt; one overtaken since is left alone."""
+    due = settlement.now
+    settlement.move(posting, "hold", attempts=posting.attempts - 1, due_at=due)
+    settlement.note(posting, "not_sent")
 
 
 def accept(settlement: Settlement, posting: Posting, outcome: Outcome) -> None:
@@ -193,7 +216,9 @@ def accept(settlement: Settlement, posting: Posting, outcome: Outcome) -> None:
         return
     unlike = differences(posting.payload.get("meant", {}), outcome.reading)
     if not unlike:
-        settlement.move(posting, "confirm", error_code="", error_message="")
+        # A document that people took over came with its id alone; later steps need the rest.
+        whole = to_json({**outcome.reading.data, **result})
+        settlement.move(posting, "confirm", error_code="", error_message="", result=whole)
         settlement.note(posting, "confirmed")
         return
     error = ErrorFacts(

@@ -11,6 +11,7 @@ from apps.postings.policies import (
     UnknownPlan,
     after_unknown,
     differences,
+    may_still_send,
     posting_key,
     retry_delay,
     vendor_key,
@@ -95,3 +96,9 @@ def test_a_lost_dimension_is_seen_even_when_none_is_shown():
     assert differences({"dimensions": ["SALES-EMEA"]}, _found(dimensions=())) == [
         "dimension SALES-EMEA is not on the document"
     ]
+
+
+@pytest.mark.parametrize(("left", "may"), [(60, True), (20, True), (19.9, False), (-240, False)])
+def test_a_call_must_end_within_its_claim(left, may):
+    now = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
+    assert may_still_send(now + dt.timedelta(seconds=left), now) is may

@@ -72,10 +72,34 @@ def database(name: str) -> dict[str, Any]:
     }
 
 
-def redis_url(name: str) -> str:
-    """A redis:// or rediss:// URL."""
-    value = text(name)
-    if not value.startswith(("redis://", "rediss://")):
+def number(name: str, default: int) -> int:
+    """A whole number, not negative."""
+    value = os.environ.get(name, "") or str(default)
+    if not value.isdigit():
+        raise ImproperlyConfigured(f"{name} is {value!r}. Set it to a whole number.")
+    return int(value)
+
+
+def broker_url(name: str, default: str) -> str:
+    """Where bells are rung: redis://, rediss://, amqp:// or amqps://."""
+    value = os.environ.get(name, "") or default
+    if not value.startswith(("redis://", "rediss://", "amqp://", "amqps://")):
+        raise ImproperlyConfigured(
+            f"{name} is {value.split(':', 1)[0]}:…. Write it as redis://:password@host:6379/0 or "
+            f"amqp://user:password@host:5672/vhost."
+        )
+    return value
+
+
+def given(name: str) -> bool:
+    """Whether a variable is set to something."""
+    return bool(os.environ.get(name))
+
+
+def redis_url(name: str, *, needed: bool = True) -> str:
+    """A redis:// or rediss:// URL; empty when it is neither set nor needed."""
+    value = text(name) if needed or given(name) else ""
+    if value and not value.startswith(("redis://", "rediss://")):
         raise ImproperlyConfigured(
             f"{name} is {value.split(':', 1)[0]}:…. Write it as redis://:password@host:6379/0."
         )

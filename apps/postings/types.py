@@ -37,8 +37,12 @@ class PostingDraft:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one call came back with: a document, a reading, or one of the four errors."""
+    """What one call came back with: a document, a reading, or one of the four errors.
+
+    ``handed_back``: it was never made, as the process stops.
+    """
 
     written: Written | None = None
     reading: ReadBack | None = None
     error: HubError | None = None
+    handed_back: bool = False

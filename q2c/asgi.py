@@ -3,7 +3,6 @@
 import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "q2c.settings")
-os.environ.setdefault("Q2C_WEB_POOL", "16")  # connections that requests share
 
 from django.core.asgi import get_asgi_application
 

@@ -6,7 +6,7 @@ from celery import Celery, signals
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "q2c.settings")
 
-app = Celery("q2c", task_cls="q2c.heard:HeardTask")
+app = Celery("q2c", amqp="q2c.reconnect:Amqp", task_cls="q2c.heard:HeardTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.set_default()
 app.autodiscover_tasks()

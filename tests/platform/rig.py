@@ -56,7 +56,7 @@ class Broker:
         except redis.RedisError:
             return False
 
-    def client(self) -> "redis.Redis[str]":
+    def client(self) -> redis.Redis:
         return redis.Redis.from_url(self.url, socket_timeout=2)
 
     def signal(self, number: signal.Signals) -> None:

@@ -12,6 +12,7 @@ from django.db import connection
 
 from apps.api.scheduler import ringer as scheduling
 from apps.api.scheduler.ringer import Ringer
+from apps.api.scheduler.standin import StandIn
 from apps.core.bells import Bell
 from apps.jobs.models import Heartbeat, ScheduleSlot
 from apps.jobs.services import beat, claim_slot, prune
@@ -20,10 +21,11 @@ from tests.platform.rig import Hub, wait_for
 SLOTS = 50
 
 
-class Rung:
+class Rung(StandIn):
     """Counts what schedulers ring or would do themselves, instead of broker and stand-in."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.tasks: collections.Counter[str] = collections.Counter()
         self.lock = threading.Lock()
 

@@ -18,7 +18,6 @@ from apps.workflows.selectors import has_due_runs
 QUIET = dt.timedelta(seconds=1.5)  # a bell is rung again only after this, while work stays due
 ROLL_CALL = dt.timedelta(seconds=3)  # how often idle workers are rung to hear that they live
 UNHEARD = dt.timedelta(seconds=10)  # a queue on which nobody began a task for this long
-QUEUES = ("default", "lanes")
 
 # name of the task → seconds between its slots
 SCHEDULE = {
@@ -49,7 +48,8 @@ class Ringer:
         self.slots: dict[str, dt.datetime] = {}
         self.called: dt.datetime | None = None
         self.began: dt.datetime | None = None
-        self.unheard: frozenset[str] = frozenset()
+        self.heard: frozenset[str] | None = None  # None: too early to tell
+        self.queues = {"default", "lanes"}
 
     def pulse(self, now: dt.datetime) -> None:
         """Ring for everything that is due at ``now`` (UTC)."""
@@ -81,17 +81,21 @@ class Ringer:
             yield Bell("ingestion.read", (connection_id,), "lanes")
 
     def _may_ring(self, bell: Bell, now: dt.datetime) -> bool:
-        if bell.queue in self.unheard:
+        self.queues.add(bell.queue)
+        if self._is_unheard(bell.queue):
             return not self.stand_in.is_at(bell)
         last = self.rung.get(bell)
         return last is None or now - last >= QUIET
 
     def _ring(self, bell: Bell, now: dt.datetime) -> None:
-        if bell.queue in self.unheard:
+        if self._is_unheard(bell.queue):
             self.stand_in.take(bell)
             return
         self.rung[bell] = now
         enqueue(bell.task, *bell.ids, queue=bell.queue)
+
+    def _is_unheard(self, queue: str) -> bool:
+        return self.heard is not None and queue not in self.heard
 
     def _call_the_roll(self, now: dt.datetime) -> None:
         """Give every queue something to hear, and note on which ones nobody did."""
@@ -99,12 +103,10 @@ class Ringer:
         sent = seconds_since_sent()
         if sent is not None and sent < ROLL_CALL.total_seconds() * 2:
             beat(f"{BELLS}:{self.name}", BELLS)
-        ages = ages_by_role()
-        patient = self.began is None or now - self.began < UNHEARD  # workers may be starting too
-        self.unheard = frozenset(
-            queue for queue in QUEUES if not patient and ages.get(queue, UNHEARD) >= UNHEARD
-        )
-        for queue in QUEUES:
+        if self.began is not None and now - self.began >= UNHEARD:  # workers may be starting too
+            ages = ages_by_role()
+            self.heard = frozenset(queue for queue, age in ages.items() if age < UNHEARD)
+        for queue in self.queues:
             enqueue("jobs.beat", queue=queue)
         self.rung = {bell: at for bell, at in self.rung.items() if now - at < QUIET}
 

@@ -154,7 +154,7 @@ def test_tasks_are_where_they_are_looked_for():
 def test_no_result_backend_and_no_pickle():
     from q2c.celery import app
 
-    assert app.conf.result_backend is None
+    assert not app.conf.result_backend
     assert app.conf.task_ignore_result is True
     assert app.conf.task_serializer == "json"
     assert app.conf.accept_content == ["json"]

@@ -9,7 +9,7 @@ OFFLINE := Q2C_ENV=test DATABASE_URL=postgresql:///q2c REDIS_URL=redis://127.0.0
 UV      := $(shell sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements/dev.lock)
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo demo-reset test test-e2e test-fast test-platform flow check lint types contracts templates \
+.PHONY: help env demo demo-reset test test-e2e test-fast test-platform flow soak check lint types contracts templates \
         migrations erp screenshots lock
 
 help: ## Show this list
@@ -38,6 +38,9 @@ test-fast: .venv/.ok ## Run the unit tests: no database, seconds
 
 flow: .venv/.ok ## Play the scenario headless on a fresh stack and check the invariants
 	@exec $(STACK) flow
+
+soak: .venv/.ok ## Memory under steady traffic for MINUTES (30)
+	@exec nice $(STACK) --dir .run-soak product -- $(PY) -m benchmarks.soak
 
 check: lint types contracts templates migrations test ## Everything that must hold before a change goes in
 

@@ -1,8 +1,12 @@
 """Celery as the doorbell: messages carry ids, PostgreSQL holds what is owed (ADR-0002)."""
 
 import os
+import sys
+from typing import Any
 
 from celery import Celery, signals
+from celery.bootsteps import Step
+from django.core.exceptions import ImproperlyConfigured
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "q2c.settings")
 
@@ -12,12 +16,20 @@ app.set_default()
 app.autodiscover_tasks()
 
 
-@signals.worker_init.connect
-def refuse_a_wrong_broker(**_: object) -> None:
+class RefuseWrongBroker(Step):
     """A worker does not start with settings that would lose or repeat work."""
-    from q2c.broker import refuse_problems
 
-    refuse_problems(app.conf)
+    def __init__(self, worker: Any, **options: Any) -> None:
+        super().__init__(worker, **options)
+        from q2c.broker import refuse_problems
+
+        try:
+            refuse_problems(app.conf)
+        except ImproperlyConfigured as problems:
+            sys.exit(f"This worker does not start.\n{problems}")
+
+
+app.steps["worker"].add(RefuseWrongBroker)
 
 
 @signals.worker_shutting_down.connect

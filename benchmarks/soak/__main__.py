@@ -49,13 +49,12 @@ def main() -> int:
     drained = wait_until(lambda: hub_state().moving == 0, DRAIN_SECONDS, 2)
     time.sleep(10)
     print_course(samples)
+    left = max(0, ask(_CONNECTIONS) - before)
     return report(
         [
             Figure("soak.rss_mb", largest_worker(samples), "MB", "<=200"),
             Figure("soak.rss_growth", growth(samples, minutes), "ratio", "<=0.1"),
-            Figure(
-                "soak.connections_left", max(0, ask(_CONNECTIONS) - before), "connections", "<=4"
-            ),
+            Figure("soak.connections_left", left, "connections", "<=4"),
             Figure("soak.backlog_left", 0 if drained else hub_state().moving, "rows", "0"),
             Figure("soak.lost", hub_state().lost, "events", "0"),
             # Without traffic the figures above would prove nothing.

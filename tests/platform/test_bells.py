@@ -9,6 +9,7 @@ from functools import partial
 import pytest
 
 from apps.core.bells import Bell, BellRinger
+from q2c.broker import broker_problems
 from q2c.celery import app
 from tests.platform.rig import Broker, Hub, wait_for
 from tests.platform.work import is_done, is_heard, owe
@@ -124,3 +125,21 @@ def test_workers_consume_again_after_every_restart_of_the_broker(broker: Broker,
         broker.start()
         took.append(max(heard_after(queue, time.monotonic()) for queue in ("default", "lanes")))
     print(f"\nconsuming again after a restart: {max(took):.1f} s at most")
+
+
+def test_a_redis_that_evicts_is_refused_in_plain_words(broker: Broker):
+    assert broker_problems(broker.url) == []
+    with broker.client() as client:
+        client.config_set("maxmemory-policy", "allkeys-lru")
+    (problem,) = broker_problems(broker.url)
+    assert "allkeys-lru" in problem
+    assert "noeviction" in problem
+
+
+@pytest.mark.platform
+def test_a_worker_does_not_start_on_a_redis_that_evicts(broker: Broker, hub: Hub):
+    with broker.client() as client:
+        client.config_set("maxmemory-policy", "allkeys-lru")
+    process = hub.worker()
+    assert process.wait(30) != 0
+    assert "maxmemory-policy is allkeys-lru" in hub.log("worker")

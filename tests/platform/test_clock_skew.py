@@ -11,7 +11,6 @@ import pytest
 
 from apps.connectors.models import Connection
 from apps.connectors.secrets import seal
-from apps.core import clock
 from apps.core.clock import set_clock, utc_now
 from apps.events.models import Cursor
 from apps.postings.models import Posting
@@ -66,9 +65,9 @@ def _posting_that_cannot_be_sent() -> Posting:
 
 def test_a_clock_that_was_set_goes_by_the_monotonic_one(monkeypatch: pytest.MonkeyPatch):
     moment = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
-    monkeypatch.setattr(clock.time, "monotonic", lambda: 100.0)
+    monkeypatch.setattr("apps.core.clock.time.monotonic", lambda: 100.0)
     set_clock(moment)
-    monkeypatch.setattr(clock.time, "monotonic", lambda: 101.5)
+    monkeypatch.setattr("apps.core.clock.time.monotonic", lambda: 101.5)
     assert utc_now() == moment + dt.timedelta(seconds=1.5)
     set_clock(None)
     assert is_near(utc_now())

@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -107,7 +108,7 @@ def test_the_hub_works_on_rabbitmq(rabbit: Rabbit, hub_on_rabbit: Hub):
     took = []
     for _ in range(5):
         last = owe(100)
-        took.append(wait_for(lambda last=last: is_done(last), 10, "the events"))
+        took.append(wait_for(partial(is_done, last), 10, "the events"))
     queues = rabbit.control("list_queues", "name", "type")
     print(f"\n100 events each in {max(took):.1f} s at most; queues:\n{queues}")
     assert "default\tquorum" in queues

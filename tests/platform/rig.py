@@ -1,5 +1,6 @@
 """Real processes of the hub on the test's database, with a broker of their own to be hurt."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -118,7 +119,8 @@ class Hub:
     def kill(self, name: str) -> None:
         """kill -9 of a process with its children."""
         process = self.processes.pop(name)
-        os.killpg(process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
     def stop(self, name: str, seconds: float = 30) -> float:

@@ -13,11 +13,16 @@ from apps.jobs.selectors import ages_by_role
 ACTOR = Actor("system", "tests", "Tests")
 
 
-def owe(count: int = 1) -> int:
+def owe(count: int = 1, kind: str = "thing.made") -> int:
     """Write events without ringing for them; returns the last one's id."""
     publish_events(
         [
-            NewEvent(type="thing.made", aggregate_type="thing", aggregate_id=uuid.uuid4())
+            NewEvent(
+                type=kind,
+                aggregate_type="thing",
+                aggregate_id=uuid.uuid4(),
+                data={"code": "netsuite"},
+            )
             for _ in range(count)
         ],
         actor=ACTOR,

@@ -10,15 +10,16 @@ from apps.core.jobs import run_here
 
 logger = logging.getLogger(__name__)
 
-# Enough for a lane that waits for a slow platform beside the rest; each holds a connection.
-AT_ONCE = 6
+# Threads for each queue, so that lanes which wait for slow platforms do not hold up the rest. Each
+# holds a connection to the database while it works.
+AT_ONCE = 4
 
 
 class StandIn:
     """Runs the tasks that bells name in a few threads, each bell in one at a time."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="stand-in")
+        self._threads: dict[str, ThreadPoolExecutor] = {}
         self._at: set[Bell] = set()
 
     def is_at(self, bell: Bell) -> bool:
@@ -29,11 +30,17 @@ class StandIn:
         """Run a bell's task soon, unless it is at it."""
         if bell not in self._at:
             self._at.add(bell)
-            self._threads.submit(self._work, bell)
+            self._threads_of(bell.queue).submit(self._work, bell)
 
     def stop(self) -> None:
         """Let what runs end; what waits is still owed by its row."""
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        for threads in self._threads.values():
+            threads.shutdown(wait=True, cancel_futures=True)
+
+    def _threads_of(self, queue: str) -> ThreadPoolExecutor:
+        if queue not in self._threads:
+            self._threads[queue] = ThreadPoolExecutor(AT_ONCE, thread_name_prefix=queue)
+        return self._threads[queue]
 
     def _work(self, bell: Bell) -> None:
         try:

@@ -120,7 +120,7 @@ def _copy_test_database(server: Server) -> None:
     file = server.home / "dump"
     parts = connection.settings_dict
     source = make_conninfo(os.environ["DATABASE_URL"], dbname=parts["NAME"])
-    dump = [server.programs / "pg_dump", "-Fc", "-f", file, source]
+    dump = [str(server.programs / "pg_dump"), "-Fc", "-f", str(file), source]
     subprocess.run(dump, check=True, capture_output=True, cwd="/")
     file.chmod(0o644)
     for role in ("q2c_owner", "q2c_app"):

@@ -1,4 +1,4 @@
-"""An export is whole or absent: it is made in memory, and its length is sent before it (REL-56)."""
+"""An export is whole or absent: made in memory, its length sent before it (REL-56)."""
 
 import subprocess
 import sys

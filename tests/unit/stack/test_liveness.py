@@ -50,6 +50,7 @@ def test_the_patience_begins_when_bells_are_rung_again():
 def test_a_worker_that_was_started_anew_has_its_time_again():
     beats = Beats()
     liveness = Liveness(beats.ages, patience=100)
+    zombies: list[str] = []
     for beats.now in range(0, 101, 5):
         beats.at["bells"] = beats.now
         zombies = liveness.zombies(["worker"], beats.now)

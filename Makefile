@@ -9,7 +9,7 @@ OFFLINE := Q2C_ENV=test DATABASE_URL=postgresql:///q2c REDIS_URL=redis://127.0.0
 UV      := $(shell sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements/dev.lock)
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo demo-reset test test-e2e test-fast flow check lint types contracts templates \
+.PHONY: help env demo demo-reset test test-e2e test-fast test-platform flow soak check lint types contracts templates \
         migrations erp screenshots lock
 
 help: ## Show this list
@@ -22,18 +22,25 @@ demo-reset: .venv/.ok ## Delete the demo's data, so that the next `make demo` st
 	@exec $(STACK) reset
 
 test: .venv/.ok ## Run all tests with embedded PostgreSQL and Valkey (TESTS=path for some)
-	@Q2C_ENV=test $(STACK) exec --owner -- $(PY) -m pytest -q -n 2 --dist loadgroup -m "not e2e" $(TESTS)
+	@Q2C_ENV=test $(STACK) exec --owner -- $(PY) -m pytest -q -n 2 --dist loadgroup -m "not e2e and not platform" $(TESTS)
 	@if [ "$(TESTS)" = tests ]; then $(MAKE) --no-print-directory test-e2e; fi
 
 # The browser's driver keeps an event loop in its process, so these run in one of their own.
 test-e2e: .venv/.ok ## Run the browser tests
 	@Q2C_ENV=test exec $(STACK) exec --owner -- $(PY) -m pytest -q -m e2e tests/e2e
 
+test-platform: .venv/.ok ## Hurt, freeze and kill the hub's processes and servers (minutes)
+	@Q2C_ENV=test exec $(STACK) --dir .run-platform exec --owner -- \
+	  $(PY) -m pytest -q -s -m platform tests/platform
+
 test-fast: .venv/.ok ## Run the unit tests: no database, seconds
 	@$(OFFLINE) exec $(PY) -m pytest -q tests/unit
 
 flow: .venv/.ok ## Play the scenario headless on a fresh stack and check the invariants
 	@exec $(STACK) flow
+
+soak: .venv/.ok ## Memory under steady traffic for MINUTES (30)
+	@exec nice $(STACK) --dir .run-soak product -- $(PY) -m benchmarks.soak
 
 check: lint types contracts templates migrations test ## Everything that must hold before a change goes in
 

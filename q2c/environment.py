@@ -53,9 +53,18 @@ def field_key(name: str, default: str | None = None) -> bytes:
     return value.encode()
 
 
-def database(name: str) -> dict[str, Any]:
+def number(name: str, default: int, *, least: int) -> int:
+    """A whole number. Raises ``ImproperlyConfigured`` for anything else or one below ``least``."""
+    value = os.environ.get(name, str(default))
+    if not value.isdecimal() or int(value) < least:
+        raise ImproperlyConfigured(f"{name} is {value!r}. Set it to a number from {least} on.")
+    return int(value)
+
+
+def database(name: str, *, pool: dict[str, Any] | None = None) -> dict[str, Any]:
     """A ``DATABASES`` entry from a PostgreSQL URL or conninfo string.
 
+    ``pool`` (options of psycopg's pool) is for processes that serve many requests at once.
     Raises ``ImproperlyConfigured`` when it cannot be read or names no database.
     """
     value = text(name)
@@ -75,16 +84,32 @@ def database(name: str) -> dict[str, Any]:
         "PASSWORD": parts.pop("password", ""),
         "HOST": parts.pop("host", ""),
         "PORT": str(parts.pop("port", "")),
-        "OPTIONS": dict(parts),
+        "OPTIONS": {**parts, "pool": pool} if pool else dict(parts),
         "CONN_MAX_AGE": 0,
         "CONN_HEALTH_CHECKS": True,
     }
 
 
-def redis_url(name: str) -> str:
-    """A redis:// or rediss:// URL."""
-    value = text(name)
-    if not value.startswith(("redis://", "rediss://")):
+def broker_url(name: str, default: str) -> str:
+    """Where bells are rung: redis://, rediss://, amqp:// or amqps://."""
+    value = os.environ.get(name, "") or default
+    if not value.startswith(("redis://", "rediss://", "amqp://", "amqps://")):
+        raise ImproperlyConfigured(
+            f"{name} is {value.split(':', 1)[0]}:…. Write it as redis://:password@host:6379/0 or "
+            f"amqp://user:password@host:5672/vhost."
+        )
+    return value
+
+
+def given(name: str) -> bool:
+    """Whether a variable is set to something."""
+    return bool(os.environ.get(name))
+
+
+def redis_url(name: str, *, needed: bool = True) -> str:
+    """A redis:// or rediss:// URL; empty when it is neither set nor needed."""
+    value = text(name) if needed or given(name) else ""
+    if value and not value.startswith(("redis://", "rediss://")):
         raise ImproperlyConfigured(
             f"{name} is {value.split(':', 1)[0]}:…. Write it as redis://:password@host:6379/0."
         )

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from q2c import broker
 from q2c import environment as env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -92,7 +93,16 @@ TEMPLATES = [
     }
 ]
 
-DATABASES = {"default": env.database("DATABASE_URL")}
+# The web process alone keeps a pool: a worker that forks would share it with its children.
+# The webhook door's threads hold 8 of its connections; pages wait up to 10 s for one.
+POOL = {
+    "min_size": 4,
+    "max_size": env.number("Q2C_POOL_SIZE", 20, least=12),
+    "timeout": 10,
+}
+DATABASES = {
+    "default": env.database("DATABASE_URL", pool=POOL if "q2c.asgi" in sys.modules else None)
+}
 DATABASES["default"]["TEST"] = {"NAME": "test_q2c"}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -123,13 +133,9 @@ STATIC_ROOT = BASE_DIR / ".run" / "static"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = ENVIRONMENT == "demo"
 
-REDIS_URL = env.redis_url("REDIS_URL")
-CHANNEL_LAYERS = {
-    "default": {
-        "BACKEND": "channels_redis.core.RedisChannelLayer",
-        "CONFIG": {"hosts": [REDIS_URL], "prefix": "q2c-live"},
-    }
-}
+# With another broker Redis is for live pages alone; without it they look every half minute.
+REDIS_URL = env.redis_url("REDIS_URL", needed=not env.given("BROKER_URL"))
+CHANNEL_LAYERS = {"default": broker.channel_layer(REDIS_URL)}
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["apps.api.authentication.ApiKeyAuthentication"],
@@ -142,18 +148,13 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {"TITLE": "Q2C Hub domain API", "VERSION": "1.0.0"}
 
-CELERY_BROKER_URL = REDIS_URL
-CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "visibility_timeout": 120,
-    "socket_timeout": 5,
-    "socket_connect_timeout": 3,
-    "socket_keepalive": True,
-    "health_check_interval": 15,
-    "unacked_restore_interval": 2,
-    "unacked_restore_throttle": 1,
-}
+CELERY_BROKER_URL = env.broker_url("BROKER_URL", REDIS_URL)
+CELERY_BROKER_TRANSPORT_OPTIONS = broker.transport_options(CELERY_BROKER_URL)
 CELERY_VISIBILITY_TIMEOUT = 120
 CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_DEFAULT_QUEUE_TYPE = CELERY_TASK_CREATE_MISSING_QUEUE_TYPE = (
+    "classic" if broker.is_redis(CELERY_BROKER_URL) else "quorum"
+)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True

@@ -1,4 +1,4 @@
-"""``python -m scenario prepare FILE | run | trickle | flow | screenshots``."""
+"""``python -m scenario prepare FILE | run | trickle [SECONDS] | flow | screenshots``."""
 
 import datetime as dt
 import os
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-USAGE = "usage: python -m scenario prepare FILE | run | trickle | flow | screenshots\n"
+USAGE = "usage: python -m scenario prepare FILE | run | trickle [SECONDS] | flow | screenshots\n"
 
 
 def prepare(today: dt.date, file: str) -> int:
@@ -23,10 +23,10 @@ def run(today: dt.date) -> int:
     return 0
 
 
-def trickle(today: dt.date) -> int:
+def trickle(today: dt.date, pause: str = "") -> int:
     from scenario.trickle import trickle as sell
 
-    sell(today)
+    sell(today, float(pause)) if pause else sell(today)
     return 0
 
 
@@ -56,8 +56,9 @@ COMMANDS: dict[str, Callable[..., int]] = {
 def main(arguments: list[str]) -> int:
     """Run one command; returns the exit code."""
     command, *rest = arguments or [""]
-    expected = 1 if command == "prepare" else 0
-    if command not in COMMANDS or len(rest) != expected:
+    most = 1 if command in ("prepare", "trickle") else 0
+    least = 1 if command == "prepare" else 0
+    if command not in COMMANDS or not least <= len(rest) <= most:
         sys.stderr.write(USAGE)
         return 2
     return COMMANDS[command](dt.datetime.now(dt.UTC).date(), *rest)

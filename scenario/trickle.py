@@ -14,14 +14,14 @@ from scenario.world import deals
 PAUSE_SECONDS = 30
 
 
-def trickle(today: dt.date) -> None:
-    """Sell the story's deals again, one at a time, until the process is stopped."""
+def trickle(today: dt.date, pause: float = PAUSE_SECONDS) -> None:
+    """Sell the story's deals again, one every ``pause`` seconds, until the process is stopped."""
     sales, story = SalesTeam(today), deals()
     sales.stock_catalogue()
     found = sales.crm.query("SELECT Id, AccountNumber FROM Account")
     sales.state.accounts = {row["AccountNumber"]: row["Id"] for row in found}
     for number in count():
-        time.sleep(PAUSE_SECONDS)
+        time.sleep(pause)
         deal = replace(story[number % len(story)], key=f"T-{number}", start_days_ago=0)
         try:
             quote = sales.quote(deal)

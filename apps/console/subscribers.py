@@ -1,7 +1,9 @@
 """The notifier: tails events and tells open pages which records changed, by id only."""
 
+import asyncio
 import datetime as dt
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
@@ -17,7 +19,10 @@ from apps.events.registry import subscribe
 
 logger = logging.getLogger(__name__)
 
+SEND_SECONDS = 1.0  # a layer that takes longer must not hold up the readers of events
+SILENCE = 10.0  # seconds without a try after that
 MOST_CHANGES = 200  # a page that missed more than this loads its list again anyway
+_silent_until = 0.0
 Change = tuple[str, str, int]  # kind, public id, revision
 Messages = dict[str, list[Change]]
 # Prefix of the event's type → kind on the page, form of its number, queue that lists it.
@@ -80,15 +85,22 @@ def changes_of(event: Event) -> Iterator[tuple[list[str], Change]]:
 
 def _send(messages: Messages) -> None:
     layer = get_channel_layer()
-    if layer is None:
+    global _silent_until
+    if layer is None or time.monotonic() < _silent_until:
         return
     try:
         async_to_sync(_send_all)(layer, messages)
-    except (RedisError, OSError) as error:
-        # Pages poll their counts while nobody tells them anything; nothing is lost.
+    except (RedisError, OSError, TimeoutError) as error:
+        # Pages look by themselves every half minute; nothing is lost.
+        _silent_until = time.monotonic() + SILENCE
         logger.warning("open pages were not told of %s changes: %s", len(messages), error)
 
 
 async def _send_all(layer: Any, messages: Messages) -> None:
+    async with asyncio.timeout(SEND_SECONDS):
+        await _send_each(layer, messages)
+
+
+async def _send_each(layer: Any, messages: Messages) -> None:
     for group, changes in messages.items():
         await layer.group_send(group, {"type": "live.changes", "changes": changes})

@@ -47,7 +47,7 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "lookup.after_answer": ("apps.postings.services.lane", "_look_up"),
     "batch.between_items": ("apps.resolutions.services.batch_items", "run_batch"),
     "seal.before_commit": ("apps.events.services", "seal_events"),
-    "relay.after_ring": ("apps.api.management.commands.run_scheduler", "Ringer._ring"),
+    "relay.after_ring": ("apps.api.scheduler.ringer", "Ringer._ring"),
 }
 
 

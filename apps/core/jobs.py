@@ -1,37 +1,54 @@
 """The doorbell. A message names a task and carries ids; the owed work is a row in PostgreSQL."""
 
-import logging
-
 from celery import current_app
 from django.db import transaction
-from kombu.exceptions import OperationalError
 
-logger = logging.getLogger(__name__)
+from apps.core.bells import Bell, BellRinger
+
+
+def _send(bell: Bell) -> None:
+    current_app.send_task(
+        bell.task, args=bell.ids, queue=bell.queue, retry=False, ignore_result=True
+    )
+
+
+_ringer = BellRinger(_send)
 
 
 def enqueue(task: str, *ids: str, queue: str = "default") -> None:
-    """Ring a task by name now. A broker that does not answer is logged: the sweeper will ring."""
-    try:
-        current_app.send_task(task, args=ids, queue=queue, retry=False, ignore_result=True)
-    except (OperationalError, OSError) as error:
-        logger.warning("bell for %s not rung: %s", task, error)
+    """Ring a task by name now, without waiting for the broker. A lost bell costs a delay only."""
+    _ringer.ring(Bell(task, ids, queue))
 
 
-class _Bell:
+def know_tasks() -> None:
+    """Load the tasks of all apps, so that this process can run them."""
+    current_app.loader.import_default_modules()
+
+
+def run_here(bell: Bell) -> None:
+    """Do in this process what a worker would do on hearing the bell."""
+    current_app.tasks[bell.task](*bell.ids)
+
+
+def seconds_since_sent() -> float | None:
+    """Since the broker last took a bell of this process; None when it never did."""
+    return _ringer.seconds_since_sent()
+
+
+class _OnCommit:
     """A commit hook that knows what it rings, so that one transaction rings it once."""
 
-    def __init__(self, task: str, ids: tuple[str, ...], queue: str) -> None:
-        self.key = (task, ids, queue)
-        self.__qualname__ = f"ring {task}"  # Django logs it when a robust hook fails
+    def __init__(self, bell: Bell) -> None:
+        self.bell = bell
+        self.__qualname__ = f"ring {bell.task}"  # Django logs it when a robust hook fails
 
     def __call__(self) -> None:
-        task, ids, queue = self.key
-        enqueue(task, *ids, queue=queue)
+        enqueue(self.bell.task, *self.bell.ids, queue=self.bell.queue)
 
 
 def enqueue_on_commit(task: str, *ids: str, queue: str = "default") -> None:
     """Ring after the surrounding transaction commits; once per task and ids in a transaction."""
-    bell = _Bell(task, ids, queue)
+    bell = Bell(task, ids, queue)
     waiting = transaction.get_connection().run_on_commit
-    if not any(isinstance(hook[1], _Bell) and hook[1].key == bell.key for hook in waiting):
-        transaction.on_commit(bell, robust=True)
+    if not any(isinstance(hook[1], _OnCommit) and hook[1].bell == bell for hook in waiting):
+        transaction.on_commit(_OnCommit(bell), robust=True)

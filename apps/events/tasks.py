@@ -3,6 +3,8 @@
 from celery import shared_task
 
 from apps.core.clock import utc_now
+from apps.core.jobs import enqueue
+from apps.core.stopping import keep_working
 from apps.events import services
 
 
@@ -13,8 +15,8 @@ def dispatch() -> None:
 
 @shared_task(name="events.seal")
 def seal() -> None:
-    while services.seal_events() > 0:
-        pass
+    if keep_working(services.seal_events):
+        enqueue("events.seal")
 
 
 @shared_task(name="events.ensure_partitions")

@@ -6,19 +6,21 @@ import socket
 from celery import shared_task
 
 from apps.core.clock import utc_now
+from apps.core.jobs import enqueue
+from apps.core.stopping import keep_working
 from apps.ingestion import services
 
 
 @shared_task(name="ingestion.split")
 def split() -> None:
-    while services.split_deliveries(now=utc_now()):
-        pass
+    if keep_working(lambda: services.split_deliveries(now=utc_now())):
+        enqueue("ingestion.split")
 
 
 @shared_task(name="ingestion.process")
 def process() -> None:
-    while services.process_due(now=utc_now()):
-        pass
+    if keep_working(lambda: services.process_due(now=utc_now())):
+        enqueue("ingestion.process")
 
 
 @shared_task(name="ingestion.read")

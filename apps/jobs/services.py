@@ -5,7 +5,9 @@ from collections.abc import Sequence
 
 from django.db import connection
 
-from apps.jobs.models import Heartbeat, ScheduleSlot
+from apps.jobs.models import ScheduleSlot
+
+KEEP = dt.timedelta(days=2)
 
 _ACQUIRE = """
 INSERT INTO jobs_lease AS held (key, owner, epoch, expires_at)
@@ -23,6 +25,21 @@ WHERE key = %(key)s AND owner = %(owner)s AND epoch = %(epoch)s RETURNING 1
 _RELEASE = """
 UPDATE jobs_lease SET expires_at = '-infinity'
 WHERE owner = %(owner)s AND key = ANY(%(keys)s)
+"""
+_BEAT = """
+INSERT INTO jobs_heartbeat (worker, role, beat_at) VALUES (%s, %s, clock_timestamp())
+ON CONFLICT (worker) DO UPDATE SET role = excluded.role, beat_at = excluded.beat_at
+RETURNING beat_at
+"""
+_PRUNE = """
+WITH slots AS (
+    DELETE FROM jobs_scheduleslot
+    WHERE slot < clock_timestamp() - make_interval(secs => %(keep)s) RETURNING 1
+), beats AS (
+    DELETE FROM jobs_heartbeat
+    WHERE beat_at < clock_timestamp() - make_interval(secs => %(keep)s) RETURNING 1
+)
+SELECT (SELECT count(*) FROM slots) + (SELECT count(*) FROM beats)
 """
 
 
@@ -60,6 +77,16 @@ def claim_slot(schedule: str, slot: dt.datetime, *, owner: str) -> bool:
     return made
 
 
-def beat(worker: str, role: str, *, now: dt.datetime) -> None:
-    """Say that a worker works."""
-    Heartbeat.objects.update_or_create(worker=worker, defaults={"role": role, "beat_at": now})
+def beat(worker: str, role: str) -> dt.datetime:
+    """Say that a worker works; returns the database's moment (UTC)."""
+    with connection.cursor() as cursor:
+        cursor.execute(_BEAT, [worker, role])
+        moment: dt.datetime = cursor.fetchone()[0]
+        return moment
+
+
+def prune(*, keep: dt.timedelta = KEEP) -> int:
+    """Forget slots and heartbeats that are over long since. Returns how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(_PRUNE, {"keep": keep.total_seconds()})
+        return int(cursor.fetchone()[0])

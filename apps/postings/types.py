@@ -38,7 +38,7 @@ class PostingDraft:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What one call came back with: a document, a reading, or one of the four errors; ``unsent``
-    when the claim had too little time left for the call to be made."""
+    when the call was not made, as the claim had too little time left or the process stops."""
 
     written: Written | None = None
     reading: ReadBack | None = None

@@ -15,6 +15,7 @@ from apps.core.codec import content_hash, dumps
 from apps.core.errors import ConfigurationError, HubError
 from apps.core.ids import uuid7
 from apps.core.principal import system_actor
+from apps.core.stopping import stopping
 from apps.events.services import acting, publish_events
 from apps.events.types import NewEvent
 from apps.jobs.services import acquire_leases, release_leases
@@ -164,7 +165,7 @@ def _refresh(connection: Connection, clock: Callable[[], dt.datetime]) -> Stored
             page = asyncio.run(_page(connection, document_type))
             stored = _store_page(connection, document_type, page, begun)
             given, changed = given + stored.given, changed + stored.changed
-            if not page.more:
+            if not page.more or stopping():
                 break
     if given:
         note_success(connection.id, now=clock())

@@ -3,13 +3,15 @@
 from celery import shared_task
 
 from apps.core.clock import utc_now
+from apps.core.jobs import enqueue
+from apps.core.stopping import keep_working
 from apps.workflows import services
 
 
 @shared_task(name="workflows.advance")
 def advance() -> None:
-    while services.advance_due(now=utc_now()):
-        pass
+    if keep_working(lambda: services.advance_due(now=utc_now())):
+        enqueue("workflows.advance")
 
 
 @shared_task(name="workflows.expire")

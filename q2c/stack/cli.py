@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from q2c.stack.demo import reset, run_demo, run_flow
+from q2c.stack.demo import reset, run_demo, run_flow, run_on_product
 from q2c.stack.errors import Interrupted, StackError
 from q2c.stack.execute import execute
 
@@ -34,6 +34,8 @@ def _dispatch(options: argparse.Namespace) -> int:
         return reset(chosen or ".run")
     if options.action == "flow":
         return run_flow(chosen or ".run-flow")
+    if options.action == "product":
+        return run_on_product(_command(options.command), chosen or ".run-flow")
     return execute(
         _command(options.command),
         directory=chosen or ".run-test",
@@ -60,6 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     actions.add_parser("demo", help="everything up, the scenario played once, then live traffic")
     actions.add_parser("reset", help="delete the demo's data")
     actions.add_parser("flow", help="headless: fresh stack, scenario, resolutions, invariants")
+    product = actions.add_parser("product", help="run a command beside a fresh product")
+    product.add_argument("command", nargs=argparse.REMAINDER)
     run = actions.add_parser("exec", help="run a command with the servers up, then stop them")
     run.add_argument(
         "--durable", action="store_true", help="keep data through a crash of the machine (slower)"

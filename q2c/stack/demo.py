@@ -9,7 +9,7 @@ import secrets
 import shlex
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from q2c.stack.errors import StackError
@@ -61,12 +61,19 @@ def run_flow(directory: str) -> int:
     """From empty databases: the scenario with its resolutions and the invariants; return its exit
     code.
     """
-    with session(directory, "make flow") as current:
+    return run_on_product([sys.executable, "-m", "scenario", "flow"], directory)
+
+
+def run_on_product(command: Sequence[str], directory: str) -> int:
+    """From empty databases: bring everything up, run a command beside it, stop everything; return
+    the command's exit code.
+    """
+    with session(directory, " ".join(command)[:80]) as current:
         current.run.wipe()
-        say(f"Running the flow in {current.run.path}")
+        say(f"Running {' '.join(command[1:])} on a fresh product in {current.run.path}")
         with _product(current) as supervisor:
             _set_up(supervisor)
-            return supervisor.run_task("flow", [sys.executable, "-m", "scenario", "flow"])
+            return supervisor.run_task("task", command)
 
 
 def reset(directory: str) -> int:

@@ -17,6 +17,9 @@ class ProcessSpec:
     ports are chosen first.
     probe: a path that answers 200 when it is ready; without one it is ready once it has started.
     preferred_port: the port to take when it is free; else a random one, kept for later starts.
+    grace: seconds that it may take to stop.
+    beats: it is a worker that beats in PostgreSQL under its name, and is started anew when it is
+    silent for too long.
     """
 
     name: str
@@ -26,10 +29,12 @@ class ProcessSpec:
     probe: str = ""
     preferred_port: int = 0
     grace: float = 6.0
+    beats: bool = False
 
 
 SIMULATOR = "-m apps.simulators.{vendor} --port {{port}} --state {{state}}"
 # Workers share nothing at start (mingle, gossip): what they need to know is in the database.
+# A worker hands back what it does within 20 s.
 WORKER = "-m celery -A q2c worker --without-mingle --without-gossip -l warning"
 
 
@@ -41,6 +46,10 @@ def _simulator(vendor: str) -> ProcessSpec:
         url_variable=f"SIM_{vendor.upper()}_URL",
         probe="/_sim/health",
     )
+
+
+def _worker(name: str, options: str) -> ProcessSpec:
+    return ProcessSpec(name=name, arguments=f"{WORKER} {options}", phase=2, grace=24.0, beats=True)
 
 
 PROCESSES = (
@@ -57,7 +66,7 @@ PROCESSES = (
         probe="/healthz/",
         preferred_port=8000,
     ),
-    ProcessSpec(name="worker", arguments=f"{WORKER} -n worker@%h -Q default -c 2", phase=2),
-    ProcessSpec(name="lanes", arguments=f"{WORKER} -n lanes@%h -Q lanes -c 4", phase=2),
-    ProcessSpec(name="scheduler", arguments="manage.py run_scheduler", phase=2),
+    _worker("worker", "-n worker@%h -Q default -c 2"),
+    _worker("lanes", "-n lanes@%h -Q lanes -c 4"),
+    ProcessSpec(name="scheduler", arguments="manage.py run_scheduler", phase=2, grace=24.0),
 )

@@ -16,9 +16,10 @@ from pathlib import Path
 from q2c.stack.children import Child, Children, Conduct
 from q2c.stack.errors import StackError
 from q2c.stack.layout import RunDirectory
+from q2c.stack.liveness import Liveness, read_ages
 from q2c.stack.ports import is_free, next_free_port, random_free_port
 from q2c.stack.processes import ProcessSpec
-from q2c.stack.terminal import log_tail
+from q2c.stack.terminal import log_tail, say
 
 READY_SECONDS = 60.0
 PORTS_FILE = "ports.json"
@@ -57,6 +58,11 @@ class Supervisor:
     environment: dict[str, str]
     ports: Mapping[str, int]
     supervised: dict[str, Child] = field(default_factory=dict)
+    workers: dict[str, ProcessSpec] = field(default_factory=dict)
+    liveness: Liveness = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.liveness = Liveness(lambda: read_ages(self.environment["DATABASE_URL"]))
 
     def start(self, table: Sequence[ProcessSpec]) -> None:
         """Start phase after phase; StackError when a process ends or is not ready in time."""
@@ -71,6 +77,8 @@ class Supervisor:
         values = {"port": self.ports.get(spec.name), "state": self.run.state}
         arguments = [word.format_map(values) for word in spec.arguments.split()]
         self.spawn(spec.name, [sys.executable, *arguments], grace=spec.grace)
+        if spec.beats:
+            self.workers[spec.name] = spec
 
     def spawn(self, name: str, command: Sequence[str], *, grace: float = 6.0) -> Child:
         """Start one process with its own log file, the last start's log kept beside it."""
@@ -124,15 +132,27 @@ class Supervisor:
         return task.process.returncode
 
     def watch(self) -> None:
-        """Stay until a process ends, which raises StackError, or a signal comes."""
+        """Stay until a process ends, which raises StackError, or a signal comes; zombies are
+        started anew.
+        """
         while True:
             self.check()
+            self.revive()
             time.sleep(0.3)
+
+    def revive(self) -> None:
+        """Start workers anew that live but begin no task though they are rung for."""
+        for name in self.liveness.zombies(self.workers):
+            say(f"{name} lives but begins no task, so it is started anew.")
+            self._stop_named([name])
+            self._spawn(self.workers[name])
+            self.liveness.forget(name)
 
     def stop(self, table: Sequence[ProcessSpec]) -> None:
         """Stop the table's processes, the last phase first; what stands outside the table goes
         before all.
         """
+        self.workers.clear()
         listed = {spec.name for spec in table}
         self._stop_named([name for name in self.supervised if name not in listed])
         for phase in sorted({spec.phase for spec in table}, reverse=True):

@@ -8,7 +8,8 @@ from playwright.sync_api import Page, expect
 
 from apps.core.clock import utc_now
 from apps.events.services import dispatch_events
-from apps.exceptions.services import assign_cases
+from apps.exceptions.models import ExceptionCase
+from apps.exceptions.services import assign_cases, dismiss_cases
 from tests.e2e.conftest import SignIn
 from tests.factories.world import TESTS, World
 
@@ -129,6 +130,25 @@ def test_row_changes_by_itself_when_somebody_else_takes_it(sign_in: SignIn, worl
     dispatch()
     row = page.locator(f"#case-{case.reference}")
     expect(row.get_by_role("img", name="Anton")).to_be_visible(timeout=10_000)
+
+
+def test_page_is_right_within_half_a_minute_though_nobody_tells_it(
+    sign_in: SignIn, world: World
+) -> None:
+    """The socket is open and brings nothing: every message of the layer was dropped."""
+    page = sign_in("mara")
+    page.clock.install()
+    page.goto("/exceptions/")
+    expect(page.locator("#live")).to_have_attribute("data-live-state", "on")
+    changed, gone = [c for c in world.cases if c.state == "open" and c.lane == "cpq"][:2]
+    owner = world.users["anton"]
+    assign_cases([changed.id], owner_id=owner.pk, owner_label="Anton", actor=TESTS, now=utc_now())
+    dismiss_cases([gone.id], resolution="discard", note="Known.", actor=TESTS, now=utc_now())
+    page.clock.run_for(26_000)
+    row = page.locator(f"#case-{changed.reference}")
+    expect(row.get_by_role("img", name="Anton")).to_be_visible()
+    rev = ExceptionCase.objects.get(id=gone.id).rev
+    expect(page.locator(f"#case-{gone.reference}")).to_have_attribute("data-rev", str(rev))
 
 
 def test_mapping_goes_live_through_a_second_person(sign_in: SignIn) -> None:

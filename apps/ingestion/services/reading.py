@@ -15,6 +15,7 @@ from apps.core.codec import dumps, to_json
 from apps.core.errors import ConfigurationError, HubError
 from apps.core.fsm import transition_rows, transition_set
 from apps.core.jobs import enqueue_on_commit
+from apps.core.stopping import stopping
 from apps.events.services import acting
 from apps.ingestion.models import Delivery, InboundEvent, SeenMessage
 from apps.ingestion.services.split import INGESTION, event_of
@@ -49,7 +50,7 @@ def _read_guarded(connection: Connection) -> int:
 
 def _read(connection: Connection) -> int:
     count = 0
-    while fetched := _fetch_waiting(connection):
+    while not stopping() and (fetched := _fetch_waiting(connection)):
         count += fetched
     if connection.next_poll_at is not None and connection.next_poll_at <= utc_now():
         count += _poll(connection)
@@ -125,7 +126,7 @@ def _poll(connection: Connection) -> int:
     for _ in range(PAGES_AT_ONCE):
         page = asyncio.run(_poll_page(connection))
         count += _store_page(connection, page, utc_now())
-        if not page.more:
+        if not page.more or stopping():
             break
     return count
 

@@ -19,6 +19,7 @@ from apps.connectors.services import open_session
 from apps.core.clock import utc_now
 from apps.core.errors import HubError, OutcomeUnknownError
 from apps.core.failpoints import failpoint
+from apps.core.stopping import CutShortError, finish_or_cut_short, stopping
 from apps.jobs.services import acquire_leases, release_leases
 from apps.postings.models import Posting
 from apps.postings.policies import may_still_send, vendor_key
@@ -49,7 +50,7 @@ def run_lane(connection_id: str, *, worker: str) -> int:
 
 def _rounds(connection_id: str, worker: str) -> int:
     calls, stop = 0, time.monotonic() + ROUND_SECONDS
-    while time.monotonic() < stop:
+    while time.monotonic() < stop and not stopping():
         connection = Connection.objects.get(id=connection_id)
         if connection.state != "active" or not _circuit_lets_through(connection, utc_now()):
             break
@@ -110,6 +111,8 @@ async def _each(
 ) -> list[Outcome]:
     async def one(posting: Posting) -> Outcome:
         async with limit:
+            if stopping():
+                return Outcome(unsent=True)
             about = session.about("postings.posting", posting.id, posting.journey_id)
             return await _guarded(step(about, connector, posting), posting)
 
@@ -119,9 +122,11 @@ async def _each(
 async def _guarded(call: Awaitable[Outcome], posting: Posting) -> Outcome:
     """A fault of our own connector is an unknown outcome, never a crash of the lane."""
     try:
-        return await call
+        return await finish_or_cut_short(call)
     except HubError as error:
         return Outcome(error=error)
+    except CutShortError:
+        return _cut_short(posting)
     except Exception as error:
         logger.exception("connector fault on posting %s", posting.id)
         return Outcome(
@@ -132,6 +137,13 @@ async def _guarded(call: Awaitable[Outcome], posting: Posting) -> Outcome:
                 detail=f"{type(error).__name__}: {error}",
             )
         )
+
+
+def _cut_short(posting: Posting) -> Outcome:
+    if posting.state in ("unknown", "posted"):  # we only asked, and can ask again
+        return Outcome(unsent=True)
+    explanation = "The hub stopped before the answer came. It looks the document up."
+    return Outcome(error=OutcomeUnknownError("outcome_unknown", explanation))
 
 
 def call_of(posting: Posting) -> OutboundCall:

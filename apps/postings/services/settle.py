@@ -279,6 +279,13 @@ def _hold_or_bury(
     settlement.dead.append((posting, facts))
 
 
+def hand_back(settlement: Settlement, posting: Posting) -> None:
+    """A question that was not asked, as the process stops: the next lane asks at once."""
+    held = Posting.objects.filter(id=posting.id, claimed_by=settlement.claim.token)
+    held.update(due_at=settlement.now)
+    settlement.note(posting, "handed_back")
+
+
 def settle_read_backs(
     connection: Connection, claim: Claim, outcomes: Sequence[Outcome], *, now: dt.datetime
 ) -> None:
@@ -289,11 +296,13 @@ def settle_read_backs(
     for posting, outcome in zip(claim.postings, outcomes, strict=True):
         if outcome.reading is not None:
             accept(settlement, posting, outcome)
+        elif outcome.unsent:
+            hand_back(settlement, posting)
         else:
             error = outcome.error.facts if outcome.error else None
             settlement.note(posting, "read_failed", error)
     settlement.commit(("confirm", "park"), {"confirm": "confirmed", "park": "parked"})
-    _note_health(connection, [o.error for o in outcomes], now)
+    _note_health(connection, [o.error for o in outcomes if not o.unsent], now)
 
 
 def _note_health(

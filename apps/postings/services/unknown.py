@@ -14,7 +14,7 @@ from apps.postings.announce import posting_case, posting_event
 from apps.postings.models import Posting
 from apps.postings.policies import CLAIM_TTL, MAX_ATTEMPTS, UnknownPlan, after_unknown
 from apps.postings.services.claim import LANE, Claim, due_heads, note_try
-from apps.postings.services.settle import SEND_EVENTS, SEND_ORDER, Settlement, accept
+from apps.postings.services.settle import SEND_EVENTS, SEND_ORDER, Settlement, accept, hand_back
 from apps.postings.types import Outcome
 
 
@@ -85,6 +85,8 @@ def settle_lookups(
     for posting, outcome in zip(claim.postings, outcomes, strict=True):
         if outcome.written is not None:
             accept(settlement, posting, outcome)
+        elif outcome.unsent:
+            hand_back(settlement, posting)
         else:
             _count_absence(settlement, posting, outcome)
     settlement.commit(SEND_ORDER, SEND_EVENTS)

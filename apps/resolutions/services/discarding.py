@@ -33,8 +33,7 @@ def discard(chosen: Chosen) -> Resolution:
     letters = DeadLetter.objects.filter(origin_id=case.subject_id, state="parked")
     ids = list(letters.values_list("id", flat=True))
     discard_dead_letters(ids, reason=chosen.reason.strip(), actor=actor, now=now)
-    row.refresh_from_db()
-    return row
+    return Resolution.objects.get(id=row.id)
 
 
 def _discard_subject(

@@ -1,0 +1,1 @@
+"""The scheduler: who rings, when, and what happens when nobody hears."""

@@ -1,0 +1,1 @@
+"""Memory, connections and backlog of the running product under steady traffic."""

@@ -44,9 +44,18 @@ def field_key(name: str, default: str | None = None) -> bytes:
     return value.encode()
 
 
-def database(name: str) -> dict[str, Any]:
+def number(name: str, default: int, *, least: int) -> int:
+    """A whole number. Raises ``ImproperlyConfigured`` for anything else or one below ``least``."""
+    value = os.environ.get(name, str(default))
+    if not value.isdecimal() or int(value) < least:
+        raise ImproperlyConfigured(f"{name} is {value!r}. Set it to a number from {least} on.")
+    return int(value)
+
+
+def database(name: str, *, pool: dict[str, Any] | None = None) -> dict[str, Any]:
     """A ``DATABASES`` entry from a PostgreSQL URL or conninfo string.
 
+    ``pool`` (options of psycopg's pool) is for processes that serve many requests at once.
     Raises ``ImproperlyConfigured`` when it cannot be read or names no database.
     """
     value = text(name)
@@ -66,7 +75,7 @@ def database(name: str) -> dict[str, Any]:
         "PASSWORD": parts.pop("password", ""),
         "HOST": parts.pop("host", ""),
         "PORT": str(parts.pop("port", "")),
-        "OPTIONS": dict(parts),
+        "OPTIONS": {**parts, "pool": pool} if pool else dict(parts),
         "CONN_MAX_AGE": 0,
         "CONN_HEALTH_CHECKS": True,
     }

@@ -90,7 +90,16 @@ TEMPLATES = [
     }
 ]
 
-DATABASES = {"default": env.database("DATABASE_URL")}
+# The web process alone keeps a pool: a worker that forks would share it with its children.
+# The webhook door's threads hold 8 of its connections; pages wait up to 10 s for one.
+POOL = {
+    "min_size": 4,
+    "max_size": env.number("Q2C_POOL_SIZE", 20, least=12),
+    "timeout": 10,
+}
+DATABASES = {
+    "default": env.database("DATABASE_URL", pool=POOL if "q2c.asgi" in sys.modules else None)
+}
 DATABASES["default"]["TEST"] = {"NAME": "test_q2c"}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -71,7 +71,12 @@ class ReadBack:
 
 @dataclass(frozen=True, slots=True)
 class InboundMessage:
-    """One object of theirs inside a delivery. ``needs_fetch``: only the id came, read the rest."""
+    """One object of theirs inside a delivery. ``needs_fetch``: only the id came, read the rest.
+
+    ``follows`` is the version that the source counted before this one; the hub then applies them
+    one after the other. 0 when a message stands alone. ``message_id`` is what the source's webhook
+    of the same message bears; empty when it cannot be told.
+    """
 
     event_type: str
     object_type: str
@@ -79,6 +84,8 @@ class InboundMessage:
     source_version: int
     payload: Mapping[str, Any] | None
     needs_fetch: bool = False
+    follows: int = 0
+    message_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

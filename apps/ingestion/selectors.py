@@ -4,6 +4,7 @@ import datetime as dt
 import uuid
 
 from django.db.models import Exists, OuterRef, Q
+from django.db.models.functions import Now
 
 from apps.connectors.models import Connection
 from apps.core.principal import Principal
@@ -22,12 +23,13 @@ def list_quarantine(principal: Principal) -> ScopedQuerySet:
 
 
 def has_unsplit() -> bool:
-    return Delivery.objects.filter(split_at__isnull=True).exists()
+    return Delivery.objects.filter(split_at__isnull=True, due_at__lte=Now()).exists()
 
 
-def has_due(now: dt.datetime) -> bool:
+def has_due() -> bool:
+    """Whether some event is due, or a claim ended without a result."""
     return InboundEvent.objects.filter(
-        state__in=["received", "processing"], due_at__lte=now
+        state__in=["received", "processing"], due_at__lte=Now()
     ).exists()
 
 

@@ -69,7 +69,7 @@ class Ringer:
     def pulse(self, now: dt.datetime) -> None:
         """Ring for everything that is due at ``now`` (UTC)."""
         self._ring_if(has_unsplit, "ingestion.split", now)
-        self._ring_if(lambda: has_due(now), "ingestion.process", now)
+        self._ring_if(has_due, "ingestion.process", now)
         self._ring_if(lambda: has_due_runs(now), "workflows.advance", now)
         self._ring_if(has_unread, "events.dispatch", now)
         self._ring_if(has_unsealed, "events.seal", now)

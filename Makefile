@@ -10,7 +10,7 @@ UV      := $(shell sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements/dev.lock)
 
 .DEFAULT_GOAL := help
 .PHONY: help env demo demo-reset test test-e2e test-fast flow check lint types contracts templates \
-        migrations erp screenshots lock
+        migrations erp screenshots lock bench-ingest
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ test-fast: .venv/.ok ## Run the unit tests: no database, seconds
 
 flow: .venv/.ok ## Play the scenario headless on a fresh stack and check the invariants
 	@exec $(STACK) flow
+
+bench-ingest: .venv/.ok ## Measure the webhook door beside a bare Django view (QUICK=1: roughly)
+	@exec $(STACK) --dir .run-bench-ingest exec --durable -- $(PY) -m benchmarks.ingest
 
 check: lint types contracts templates migrations test ## Everything that must hold before a change goes in
 

@@ -4,8 +4,10 @@ import datetime as dt
 import hashlib
 import uuid
 from collections.abc import Mapping
+from typing import Any
 
 from django.db import connection, transaction
+from psycopg import Cursor
 
 from apps.core.codec import dumps
 from apps.core.ids import uuid7
@@ -23,7 +25,7 @@ _RECEIVE = """
 WITH claimed AS (
     INSERT INTO ingestion_seenmessage AS seen
         (connection_id, message_id, sha256, delivery_id, duplicates, seen_at)
-    SELECT %(connection)s, %(message)s, %(sha256)s, %(delivery)s, 0, %(now)s
+    SELECT %(connection)s::uuid, %(message)s, %(sha256)s, %(delivery)s::uuid, 0, %(now)s
     WHERE %(rev)s::bigint IS NULL OR EXISTS (
         SELECT FROM connectors_connection WHERE id = %(connection)s AND rev = %(rev)s)
     ON CONFLICT (connection_id, message_id) DO UPDATE
@@ -65,15 +67,21 @@ def receive_delivery(
         "type": headers.get("content-type", "")[:100], "now": now,
         "headers": dumps(safe_headers(headers)),
     }  # fmt: skip
-    with connection.cursor() as cursor:
-        cursor.execute(_RECEIVE, arguments)
-        claimed = cursor.fetchone()
+    claimed = _claim_and_store(arguments)
     if claimed is None:
         return Receipt("stale", None)
     owner_id, known_digest = claimed
     if owner_id == delivery_id:
         return Receipt("new", delivery_id)
     return Receipt("duplicate" if known_digest == digest else "conflict", owner_id)
+
+
+def _claim_and_store(arguments: Mapping[str, Any]) -> Any:
+    """The row of ``_RECEIVE``. Planning it costs as much as running it, so it is prepared once a
+    connection where the settings allow that (ADR-0022); Django's own cursor never prepares."""
+    connection.ensure_connection()
+    with connection.wrap_database_errors, Cursor(connection.connection) as cursor:
+        return cursor.execute(_RECEIVE, arguments, prepare=True).fetchone()
 
 
 # The newest rows stay. Rows that another request deletes now are its own to delete.

@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from apps.connectors.models import Connection
 from apps.core.principal import Principal
 from apps.core.scoping import ScopedQuerySet
-from apps.ingestion.models import Delivery, InboundEvent, Quarantine
+from apps.ingestion.models import Delivery, InboundEvent, Quarantine, SourceCheck
 
 
 def list_inbound(principal: Principal) -> ScopedQuerySet:
@@ -40,6 +40,11 @@ def due_readers(now: dt.datetime) -> list[str]:
     )
     due = Connection.objects.filter(state="active").filter(Q(next_poll_at__lte=now) | Exists(thin))
     return [str(pk) for pk in due.values_list("id", flat=True)]
+
+
+def find_source_check(connection_id: uuid.UUID) -> SourceCheck | None:
+    """What comparing with a source has found; None before the first comparison."""
+    return SourceCheck.objects.filter(connection_id=connection_id).first()
 
 
 def inbound_by_id(ids: list[uuid.UUID]) -> dict[uuid.UUID, InboundEvent]:

@@ -64,7 +64,7 @@ class Run:
     """One measured stretch of load."""
 
     def __init__(self, spec: dict[str, Any]) -> None:
-        self.rate, self.seconds = spec.get("rate"), float(spec["seconds"])
+        self.rate, self.seconds = float(spec.get("rate", 0)), float(spec["seconds"])
         self.port, self.connections = int(spec["port"]), int(spec["connections"])
         count = int((self.rate or FASTEST) * (self.seconds + WARM_UP) * 1.05) + 100
         self.requests: Iterator[bytes] = iter(

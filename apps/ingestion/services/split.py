@@ -141,7 +141,9 @@ def events_of(
 
 
 def _fault(message: InboundMessage) -> ErrorFacts | None:
-    """What is wrong with a message's own id or version, if they cannot be kept."""
+    """Why a message cannot be read, or why its own id or version cannot be kept."""
+    if message.fault is not None:
+        return message.fault
     key, version = message.object_id, message.source_version
     if 0 < len(key) <= LONGEST_ID and "\x00" not in key and 0 <= version <= HIGHEST_VERSION:
         return None

@@ -10,7 +10,7 @@ UV      := $(shell sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements/dev.lock)
 
 .DEFAULT_GOAL := help
 .PHONY: help env demo demo-reset test test-e2e test-fast test-platform flow soak check lint types contracts templates \
-        migrations erp screenshots lock
+        migrations erp screenshots lock bench-ingest
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ flow: .venv/.ok ## Play the scenario headless on a fresh stack and check the inv
 
 soak: .venv/.ok ## Memory under steady traffic for MINUTES (30)
 	@exec nice $(STACK) --dir .run-soak product -- $(PY) -m benchmarks.soak
+
+bench-ingest: .venv/.ok ## Measure the webhook door beside a bare Django view (QUICK=1: roughly)
+	@exec $(STACK) --dir .run-bench-ingest exec --durable -- $(PY) -m benchmarks.ingest
 
 check: lint types contracts templates migrations test ## Everything that must hold before a change goes in
 

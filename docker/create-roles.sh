@@ -5,6 +5,7 @@ set -euo pipefail
 psql -v ON_ERROR_STOP=1 -v owner_password="$OWNER_PASSWORD" -v app_password="$APP_PASSWORD" -U postgres <<'SQL'
 CREATE ROLE q2c_owner LOGIN PASSWORD :'owner_password';
 CREATE ROLE q2c_app LOGIN PASSWORD :'app_password';
+ALTER ROLE q2c_app SET idle_in_transaction_session_timeout = '30s';
 GRANT q2c_app TO q2c_owner;
 CREATE DATABASE q2c OWNER q2c_owner;
 \connect q2c

@@ -84,7 +84,8 @@ def database(name: str, *, pool: dict[str, Any] | None = None) -> dict[str, Any]
         "PASSWORD": parts.pop("password", ""),
         "HOST": parts.pop("host", ""),
         "PORT": str(parts.pop("port", "")),
-        "OPTIONS": {**parts, "pool": pool} if pool else dict(parts),
+        # A statement that asks for it is prepared, which a connection of a pool lives to repay.
+        "OPTIONS": {**parts, "pool": pool, "prepare_threshold": 5} if pool else dict(parts),
         "CONN_MAX_AGE": 0,
         "CONN_HEALTH_CHECKS": True,
     }

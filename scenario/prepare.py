@@ -90,6 +90,7 @@ def _connections(private_key: str) -> list[dict[str, Any]]:
         {
             "code": "provisioning", "name": "Provisioning", "vendor": "provisioning",
             "role": "provisioning", "base_url": address("provisioning"), "config": {},
+            "poll_every_seconds": 30,
             "secrets": {"signing_secret": seed.PROVISIONING_SECRET,
                         "webhook_secrets": [seed.PROVISIONING_SECRET]},
         },

@@ -1,8 +1,8 @@
-"""Reading a webhook's body: the checks that hold for every vendor; each connector adds its own."""
+"""What comes to a webhook door and what goes back, and the checks that hold for every vendor; each
+connector adds its own."""
 
-from collections.abc import Mapping
-
-from django.http import HttpRequest
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from apps.connectors.doors import TOKEN_HEADER
 from apps.ingestion.types import Refusal
@@ -19,19 +19,44 @@ class Refused(Exception):
         self.refusal = Refusal(reason, explanation, status, message_id)
 
 
-def read_body(request: HttpRequest) -> bytes:
-    """At most one byte more than the door takes, so that a longer body never fills memory."""
-    return request.read(LARGEST_BODY + 1)
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message at an address. ``refusal`` says why its body was not taken in to the end."""
+
+    code: str
+    headers: Mapping[str, str]
+    body: bytes
+    refusal: Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to a message."""
+
+    status: int
+    body: bytes
+    content_type: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def too_large() -> Refused:
+    return Refused(
+        413, "too_large", "The body is larger than 1 MiB. Send fewer objects in one message."
+    )
 
 
 def check_size(body: bytes) -> None:
     """Raises ``Refused``: 413 for too much, 400 for nothing."""
     if len(body) > LARGEST_BODY:
-        raise Refused(
-            413, "too_large", "The body is larger than 1 MiB. Send fewer objects in one message."
-        )
+        raise too_large()
     if not body:
         raise Refused(400, "malformed", "The body is empty. Send the message.")
+
+
+def declared_size(headers: Mapping[str, str]) -> int:
+    """What ``Content-Length`` says; 0 when it says nothing that can be read."""
+    text = headers.get("content-length", "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else 0
 
 
 def check_message_id(message_id: str) -> None:
@@ -42,8 +67,8 @@ def check_message_id(message_id: str) -> None:
         )
 
 
-def header_map(headers: Mapping[str, str], token: str) -> dict[str, str]:
+def header_map(headers: Iterable[tuple[str, str]], token: str) -> dict[str, str]:
     """Headers by lower-case name, with the token of the address under the connectors' name."""
-    lowered = {name.lower(): value for name, value in headers.items()}
+    lowered = {name.lower(): value for name, value in headers}
     lowered.pop(TOKEN_HEADER, None)
     return {**lowered, TOKEN_HEADER: token} if token else lowered

@@ -21,8 +21,7 @@ def submit_quote(body: bytes, *, key: str, principal: Principal, now: dt.datetim
         channel="api",
         message_id=f"api-{message}",
         raw=body,
-        content_type="application/json",
-        headers={"x-q2c-client": principal.actor.label},
+        headers={"content-type": "application/json", "x-q2c-client": principal.actor.label},
         now=now,
     )
 

@@ -4,10 +4,7 @@ from django.urls import re_path
 
 from apps.api.webhooks import receive
 
-urlpatterns = [
-    re_path(
-        r"^(?P<code>[A-Za-z0-9_-]{1,60})(?:/(?P<token>[A-Za-z0-9_-]{1,128}))?/?$",
-        receive,
-        name="webhook",
-    ),
-]
+PREFIX = "/webhooks/"
+ADDRESS = r"^(?P<code>[A-Za-z0-9_-]{1,60})(?:/(?P<token>[A-Za-z0-9_-]{1,128}))?/?$"
+
+urlpatterns = [re_path(ADDRESS, receive, name="webhook")]

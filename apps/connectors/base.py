@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Any, Protocol
 
 from apps.connectors.http import Session
+from apps.core.errors import ErrorFacts
 
 
 class AfterUnknown(Enum):
@@ -71,7 +72,13 @@ class ReadBack:
 
 @dataclass(frozen=True, slots=True)
 class InboundMessage:
-    """One object of theirs inside a delivery. ``needs_fetch``: only the id came, read the rest."""
+    """One object of theirs inside a delivery. ``needs_fetch``: only the id came, read the rest.
+
+    ``follows`` is the version that the source counted before this one; the hub then applies them
+    one after the other. 0 when a message stands alone. ``message_id`` is what the source's webhook
+    of the same message bears; empty when it cannot be told. ``fault`` says why a message that
+    stands among readable ones cannot be read.
+    """
 
     event_type: str
     object_type: str
@@ -79,6 +86,9 @@ class InboundMessage:
     source_version: int
     payload: Mapping[str, Any] | None
     needs_fetch: bool = False
+    follows: int = 0
+    message_id: str = ""
+    fault: ErrorFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +160,13 @@ class SnapshotPage:
 
 
 class Connector(Protocol):
-    """One vendor. ``session`` carries base address, credentials, deadline and the recorder."""
+    """One vendor. ``session`` carries base address, credentials, deadline and the recorder.
+
+    ``sends_webhooks``: what its polls find fresh is what no webhook brought.
+    """
 
     vendor: str
+    sends_webhooks: bool
     capabilities: Mapping[str, Capability]
     snapshot_types: tuple[str, ...]
 

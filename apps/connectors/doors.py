@@ -75,6 +75,10 @@ def read_object(body: bytes, message_id: str = "") -> dict[str, Any]:
         raise BadDelivery(
             "malformed", f"The body is not JSON: {error}.", 400, message_id
         ) from error
+    except RecursionError as error:
+        raise BadDelivery(
+            "malformed", "The body is nested too deeply. Send it flat.", 400, message_id
+        ) from error
     if not isinstance(document, dict):
         raise BadDelivery("malformed", "The body must be one JSON object.", 400, message_id)
     return document

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from apps.connectors.base import DoorConfig
 from apps.connectors.models import Connection, Exchange
@@ -33,6 +34,25 @@ def list_connections(principal: Principal) -> ScopedQuerySet:
     return Connection.objects.visible_to(principal).order_by("role", "name")
 
 
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A connection's webhook door as it stood at revision ``rev`` of the connection."""
+
+    connection_id: uuid.UUID
+    rev: int
+    vendor: str
+    config: DoorConfig
+
+
+def find_door(code: str) -> Door | None:
+    """The door at an address. Raises ``ConfigurationError`` under a wrong field key."""
+    row = find_connection(code)
+    if row is None:
+        return None
+    config = DoorConfig(row.config, unseal(row.secrets, row.code))
+    return Door(row.id, row.rev, row.vendor, config)
+
+
 def find_connection(code: str) -> Connection | None:
     return Connection.objects.filter(code=code).first()
 
@@ -45,11 +65,6 @@ def get_connection(principal: Principal, code: str) -> Connection:
 
 def connections_by_id(ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Connection]:
     return {c.id: c for c in Connection.objects.filter(id__in=ids)}
-
-
-def door_config(connection: Connection) -> DoorConfig:
-    """What verifying a webhook needs. Raises ``ConfigurationError`` under a wrong field key."""
-    return DoorConfig(connection.config, unseal(connection.secrets, connection.code))
 
 
 def list_exchanges(

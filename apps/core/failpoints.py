@@ -29,10 +29,10 @@ FILE = "Q2C_FAILPOINT_FILE"
 # name → where it stands (module, function). A test compares this with the code.
 CATALOGUE: dict[str, tuple[str, str]] = {
     "inbox.before_commit": ("apps.ingestion.services.door", "receive_delivery"),
-    "inbox.after_commit_before_response": ("apps.api.webhooks", "_receive"),
-    "split.before_commit": ("apps.ingestion.services.split", "split_deliveries"),
+    "inbox.after_commit_before_response": ("apps.api.webhooks", "_accept"),
+    "split.before_commit": ("apps.ingestion.services.split", "_store"),
     "process.after_claim": ("apps.ingestion.services.process", "process_due"),
-    "process.before_commit": ("apps.ingestion.services.process", "_process_set"),
+    "process.before_commit": ("apps.ingestion.services.process", "process_due"),
     "process.after_commit": ("apps.ingestion.services.process", "process_due"),
     "dispatch.after_handle_before_commit": ("apps.events.services", "_hand_over"),
     "step.after_claim": ("apps.workflows.services.advance", "advance_due"),

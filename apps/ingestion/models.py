@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 from django_fsm import FSMField, transition
 
 from apps.core.records import JsonField, Record
@@ -10,7 +11,11 @@ from apps.organisation.models import EntityRecord
 
 
 class Delivery(Record):
-    """One body as it arrived: raw bytes and hash, stored once, before it was acknowledged."""
+    """One body as it arrived: raw bytes and hash, stored once, before it was acknowledged.
+
+    ``attempts`` counts how often a worker took it up to split it, and is the epoch of that claim;
+    ``due_at`` (database clock) is when it may be taken up again.
+    """
 
     connection_id = models.UUIDField()
     channel = models.CharField(max_length=10)  # webhook | api | poll | file
@@ -21,6 +26,8 @@ class Delivery(Record):
     headers = JsonField(default=dict)
     received_at = models.DateTimeField()
     split_at = models.DateTimeField(null=True)
+    attempts = models.IntegerField(default=0, db_default=0)
+    due_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         indexes = [
@@ -31,7 +38,12 @@ class Delivery(Record):
 
 
 class InboundEvent(EntityRecord):
-    """One business message of a delivery: an object of theirs at one version of theirs."""
+    """One business message of a delivery: an object of theirs at one version of theirs.
+
+    ``epoch`` rises with every claim; a claim ends at ``due_at`` by the database's clock. At most
+    one event of an ordering key is claimed (ADR-0021). ``follows`` is the version that must be
+    applied before this one; 0 when the event stands alone.
+    """
 
     delivery = models.ForeignKey(Delivery, on_delete=models.PROTECT, related_name="events")
     ordinal = models.PositiveIntegerField()
@@ -40,6 +52,7 @@ class InboundEvent(EntityRecord):
     object_type = models.CharField(max_length=60)
     object_id = models.CharField(max_length=120)
     source_version = models.BigIntegerField(default=0)
+    follows = models.BigIntegerField(default=0, db_default=0)
     ordering_key = models.CharField(max_length=200)
     payload = JsonField(null=True)
     edited_payload = JsonField(null=True)  # a person's repair; the original stays in payload
@@ -49,6 +62,7 @@ class InboundEvent(EntityRecord):
     deadline = models.DateTimeField(null=True)
     due_at = models.DateTimeField()
     attempts = models.IntegerField(default=0)
+    epoch = models.BigIntegerField(default=0, db_default=0)
     journey_id = models.UUIDField(null=True)
     record_type = models.CharField(max_length=40, blank=True)
     record_id = models.UUIDField(null=True)
@@ -62,7 +76,10 @@ class InboundEvent(EntityRecord):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["delivery", "ordinal"], name="inbound_event_once")
+            models.UniqueConstraint(fields=["delivery", "ordinal"], name="inbound_event_once"),
+            models.UniqueConstraint(
+                fields=["ordering_key"], condition=Q(state="processing"), name="inbound_one_claim"
+            ),
         ]
         indexes = [
             models.Index(
@@ -76,6 +93,7 @@ class InboundEvent(EntityRecord):
             models.Index(
                 fields=["waits_for"], condition=Q(state="waiting"), name="inbound_waits_for"
             ),
+            models.Index(fields=["ordering_key", "source_version"], name="inbound_object"),
             models.Index(fields=["journey_id"], name="inbound_journey"),
         ]
 
@@ -133,3 +151,15 @@ class Quarantine(Record):
     received_at = models.DateTimeField()
 
     objects = ScopedQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["-received_at", "-id"], name="quarantine_newest")]
+
+
+class SourceCheck(models.Model):
+    """What comparing with a source found that no webhook had brought."""
+
+    connection_id = models.UUIDField(primary_key=True)
+    compared_at = models.DateTimeField()
+    found = models.BigIntegerField(default=0)
+    last_found_at = models.DateTimeField(null=True)

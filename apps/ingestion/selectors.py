@@ -4,11 +4,12 @@ import datetime as dt
 import uuid
 
 from django.db.models import Exists, OuterRef, Q
+from django.db.models.functions import Now
 
 from apps.connectors.models import Connection
 from apps.core.principal import Principal
 from apps.core.scoping import ScopedQuerySet
-from apps.ingestion.models import Delivery, InboundEvent, Quarantine
+from apps.ingestion.models import Delivery, InboundEvent, Quarantine, SourceCheck
 
 
 def list_inbound(principal: Principal) -> ScopedQuerySet:
@@ -22,12 +23,13 @@ def list_quarantine(principal: Principal) -> ScopedQuerySet:
 
 
 def has_unsplit() -> bool:
-    return Delivery.objects.filter(split_at__isnull=True).exists()
+    return Delivery.objects.filter(split_at__isnull=True, due_at__lte=Now()).exists()
 
 
-def has_due(now: dt.datetime) -> bool:
+def has_due() -> bool:
+    """Whether some event is due, or a claim ended without a result."""
     return InboundEvent.objects.filter(
-        state__in=["received", "processing"], due_at__lte=now
+        state__in=["received", "processing"], due_at__lte=Now()
     ).exists()
 
 
@@ -38,6 +40,11 @@ def due_readers(now: dt.datetime) -> list[str]:
     )
     due = Connection.objects.filter(state="active").filter(Q(next_poll_at__lte=now) | Exists(thin))
     return [str(pk) for pk in due.values_list("id", flat=True)]
+
+
+def find_source_check(connection_id: uuid.UUID) -> SourceCheck | None:
+    """What comparing with a source has found; None before the first comparison."""
+    return SourceCheck.objects.filter(connection_id=connection_id).first()
 
 
 def inbound_by_id(ids: list[uuid.UUID]) -> dict[uuid.UUID, InboundEvent]:

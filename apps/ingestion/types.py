@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of a body at the door: new, duplicate, or conflict (same id, other bytes)."""
+    """What became of a body at the door: new, duplicate, conflict (same id, other bytes),
+    or stale (the connection changed meanwhile)."""
 
     status: str
     delivery_id: uuid.UUID | None

@@ -112,3 +112,11 @@ class Heartbeat(models.Model):
     worker = models.CharField(max_length=120, primary_key=True)
     role = models.CharField(max_length=40)
     beat_at = models.DateTimeField()
+
+
+class StaleWrite(models.Model):
+    """How often a write under a claim that had been taken over was refused, by place."""
+
+    place = models.CharField(max_length=80, primary_key=True)
+    count = models.BigIntegerField(default=0)
+    last_at = models.DateTimeField()

@@ -41,6 +41,20 @@ WITH slots AS (
 )
 SELECT (SELECT count(*) FROM slots) + (SELECT count(*) FROM beats)
 """
+_NOTE_STALE = """
+INSERT INTO jobs_stalewrite AS known (place, count, last_at)
+VALUES (%(place)s, %(count)s, clock_timestamp())
+ON CONFLICT (place) DO UPDATE
+   SET count = known.count + excluded.count, last_at = excluded.last_at
+"""
+
+
+def note_stale_writes(place: str, count: int) -> None:
+    """Count writes that were refused because their claim had been taken over (``place`` names the
+    service). Call it in a transaction that commits, not in the one that is undone."""
+    if count:
+        with connection.cursor() as cursor:
+            cursor.execute(_NOTE_STALE, {"place": place, "count": count})
 
 
 def acquire_leases(keys: Sequence[str], *, owner: str, ttl: dt.timedelta) -> dict[str, int]:

@@ -12,6 +12,7 @@ from q2c.stack.postgres import SUPERUSER, PostgresServer
 DATABASE = "q2c"
 OWNER_ROLE = "q2c_owner"
 APP_ROLE = "q2c_app"
+IDLE_SECONDS = 30
 
 # Given in template1: every database made from it has them, the tests' databases too.
 _PRIVILEGES = f"""
@@ -31,6 +32,10 @@ def create_roles_and_database(server: PostgresServer) -> None:
     with psycopg.connect(server.url(SUPERUSER, "postgres"), autocommit=True) as connection:
         _create_role(connection, OWNER_ROLE, "LOGIN CREATEDB")
         _create_role(connection, APP_ROLE, "LOGIN")
+        # A process that stops within a transaction must not hold rows and readers of events back.
+        connection.execute(
+            f"ALTER ROLE {APP_ROLE} SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'"
+        )
         # The owner may SET ROLE to the application's role: that way tests show what it must not
         # do.
         connection.execute(f"GRANT {APP_ROLE} TO {OWNER_ROLE}")

@@ -17,7 +17,7 @@ def event_problems(event: Any) -> list[str]:
 def request_problems(method: str, path: str, body: Any) -> list[str]:
     if (method, path) == ("POST", "/events"):
         return event_problems(body)
-    known = method == "GET" and path.startswith("/entitlements")
+    known = method == "GET" and path.startswith(("/entitlements", "/events"))
     return [] if known else [f"no such operation: {method} {path}"]
 
 
@@ -27,6 +27,8 @@ def reply_problems(path: str, status: int, body: Any) -> list[str]:
     if path == "/entitlements":
         items = body["items"]
         return [p for item in items for p in problems(definition(MESSAGES, "entitlement"), item)]
+    if path == "/events" and "items" in body:
+        return [p for item in body["items"] for p in event_problems(item)]
     if path.startswith("/entitlements/"):
         return problems(definition(MESSAGES, "entitlement"), body)
     return []

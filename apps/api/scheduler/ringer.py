@@ -69,7 +69,7 @@ class Ringer:
     @staticmethod
     def _looks(now: dt.datetime) -> Iterator[tuple[Bell, Callable[[], bool]]]:
         yield Bell("ingestion.split"), has_unsplit
-        yield Bell("ingestion.process"), lambda: has_due(now)
+        yield Bell("ingestion.process"), has_due
         yield Bell("workflows.advance"), lambda: has_due_runs(now)
         yield Bell("events.dispatch"), has_unread
         yield Bell("events.seal"), has_unsealed

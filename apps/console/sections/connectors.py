@@ -17,6 +17,7 @@ from apps.console.sections.changes import Change, change_of
 from apps.core.principal import Principal
 from apps.events.models import Event
 from apps.exceptions.models import OPEN_STATES, ExceptionCase
+from apps.ingestion.selectors import find_source_check
 from apps.postings.models import Posting
 
 QUEUED = ("queued", "sending", "unknown")
@@ -124,7 +125,7 @@ def connection_detail(
         row,
         _sentence(row, now),
         _consequences(row),
-        _figures(row, figures),
+        [*_figures(row, figures), *_comparison(connection)],
         list(calls[:30]),
         [
             change_of(event)
@@ -159,6 +160,17 @@ def _consequences(row: ConnectionRow) -> list[str]:
         lines.append("It is not polled; webhooks are still received and kept.")
     lines.append("Nothing is lost: work stays queued in order and continues on resume.")
     return lines
+
+
+def _comparison(connection: Connection) -> list[Figure]:
+    """What listing the source's own records brought that no webhook had."""
+    check = find_source_check(connection.id)
+    if check is None:
+        return []
+    compared = f"compared at {timezone.localtime(check.compared_at):%H:%M:%S}"
+    if check.last_found_at:
+        compared += f", last found {timezone.localtime(check.last_found_at):%d %b %H:%M}"
+    return [Figure("Missed by webhooks", str(check.found), compared)]
 
 
 def _figures(row: ConnectionRow, hour: dict[str, Any]) -> list[Figure]:

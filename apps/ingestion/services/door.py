@@ -4,25 +4,43 @@ import datetime as dt
 import hashlib
 import uuid
 from collections.abc import Mapping
+from typing import Any
 
 from django.db import connection, transaction
+from psycopg import Cursor
 
+from apps.core.codec import dumps
 from apps.core.failpoints import failpoint
 from apps.core.ids import uuid7
-from apps.ingestion.models import Delivery, Quarantine
+from apps.ingestion.models import Quarantine
 from apps.ingestion.types import Receipt, Refusal
 
 KEPT_BYTES = 64 * 1024
 QUARANTINE_ROWS = 5000
 SECRET_HEADERS = frozenset({"authorization", "cookie", "x-api-key"})
 
-_CLAIM_ID = """
-INSERT INTO ingestion_seenmessage AS seen
-    (connection_id, message_id, sha256, delivery_id, duplicates, seen_at)
-VALUES (%s, %s, %s, %s, 0, %s)
-ON CONFLICT (connection_id, message_id) DO UPDATE
-    SET duplicates = seen.duplicates + (seen.sha256 = excluded.sha256)::int
-RETURNING delivery_id, sha256
+# One statement, one round trip, one commit: the id is claimed, and the body is stored by the one
+# who claimed it. An id that a poll found first bears no hash of a body: the webhook that comes
+# after all is a repetition whatever its bytes, and its hash holds from then on.
+_RECEIVE = """
+WITH claimed AS (
+    INSERT INTO ingestion_seenmessage AS seen
+        (connection_id, message_id, sha256, delivery_id, duplicates, seen_at)
+    SELECT %(connection)s::uuid, %(message)s, %(sha256)s, %(delivery)s::uuid, 0, %(now)s
+    WHERE %(rev)s::bigint IS NULL OR EXISTS (
+        SELECT FROM connectors_connection WHERE id = %(connection)s AND rev = %(rev)s)
+    ON CONFLICT (connection_id, message_id) DO UPDATE
+        SET duplicates = seen.duplicates + (seen.sha256 IN (excluded.sha256, ''))::int,
+            sha256 = coalesce(nullif(seen.sha256, ''), excluded.sha256)
+    RETURNING delivery_id, sha256
+), stored AS (
+    INSERT INTO ingestion_delivery (id, created_at, updated_at, connection_id, channel,
+        message_id, raw, sha256, content_type, headers, received_at, attempts, due_at)
+    SELECT %(delivery)s, %(now)s, %(now)s, %(connection)s, %(channel)s, %(message)s, %(raw)s,
+        %(sha256)s, %(type)s, %(headers)s::jsonb, %(now)s, 0, %(now)s
+    FROM claimed WHERE delivery_id = %(delivery)s
+)
+SELECT delivery_id, sha256 FROM claimed
 """
 
 
@@ -32,33 +50,50 @@ def receive_delivery(
     channel: str,
     message_id: str,
     raw: bytes,
-    content_type: str,
     headers: Mapping[str, str],
     now: dt.datetime,
+    connection_rev: int | None = None,
 ) -> Receipt:
-    """Store a verified body once. A repeated id with the same bytes is a duplicate; with other
-    bytes a conflict, which the caller quarantines."""
+    """Store a verified body once, with its headers by lower-case name.
+
+    A repeated id with the same bytes is a duplicate; with other bytes a conflict, which the
+    caller quarantines. Stale: the connection is no longer at the given revision, and nothing was
+    stored.
+    """
     digest = hashlib.sha256(raw).hexdigest()
     delivery_id = uuid7()
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(_CLAIM_ID, [connection_id, message_id, digest, delivery_id, now])
-            owner_id, known_digest = cursor.fetchone()
-        if owner_id != delivery_id:
-            return Receipt("duplicate" if known_digest == digest else "conflict", owner_id)
-        Delivery.objects.create(
-            id=delivery_id,
-            connection_id=connection_id,
-            channel=channel,
-            message_id=message_id,
-            raw=raw,
-            sha256=digest,
-            content_type=content_type[:100],
-            headers=safe_headers(headers),
-            received_at=now,
-        )
-        failpoint("inbox.before_commit")
-    return Receipt("new", delivery_id)
+    arguments = {
+        "connection": connection_id, "rev": connection_rev, "channel": channel,
+        "message": message_id, "raw": raw, "sha256": digest, "delivery": delivery_id,
+        "type": headers.get("content-type", "")[:100], "now": now,
+        "headers": dumps(safe_headers(headers)),
+    }  # fmt: skip
+    failpoint("inbox.before_commit")
+    claimed = _claim_and_store(arguments)
+    if claimed is None:
+        return Receipt("stale", None)
+    owner_id, known_digest = claimed
+    if owner_id == delivery_id:
+        return Receipt("new", delivery_id)
+    return Receipt("duplicate" if known_digest == digest else "conflict", owner_id)
+
+
+def _claim_and_store(arguments: Mapping[str, Any]) -> Any:
+    """The row of ``_RECEIVE``. Planning it costs as much as running it, so it is prepared once a
+    connection where the settings allow that (ADR-0022); Django's own cursor never prepares."""
+    connection.ensure_connection()
+    with connection.wrap_database_errors, Cursor(connection.connection) as cursor:
+        return cursor.execute(_RECEIVE, arguments, prepare=True).fetchone()
+
+
+# The newest rows stay. Rows that another request deletes now are its own to delete.
+_TRIM = """
+DELETE FROM ingestion_quarantine WHERE id IN (
+    SELECT id FROM ingestion_quarantine WHERE (received_at, id) <= (
+        SELECT received_at, id FROM ingestion_quarantine
+        ORDER BY received_at DESC, id DESC OFFSET %s LIMIT 1)
+    FOR UPDATE SKIP LOCKED)
+"""
 
 
 def quarantine(
@@ -86,8 +121,8 @@ def quarantine(
             status_code=refusal.status_code,
             received_at=now,
         )
-        surplus = Quarantine.objects.order_by("-received_at", "-id").values("id")[QUARANTINE_ROWS:]
-        Quarantine.objects.filter(id__in=list(surplus.values_list("id", flat=True))).delete()
+        with connection.cursor() as cursor:
+            cursor.execute(_TRIM, [QUARANTINE_ROWS])
 
 
 def safe_headers(headers: Mapping[str, str]) -> dict[str, str]:

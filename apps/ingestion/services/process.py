@@ -9,96 +9,74 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db import connection as database
+from django.db.models import Max
 
 from apps.canonical.services import apply_drafts
 from apps.canonical.types import Applied, Draft
 from apps.connectors.models import Connection
 from apps.core.codec import dumps
-from apps.core.errors import ErrorFacts
+from apps.core.errors import ErrorFacts, HubError
 from apps.core.failpoints import failpoint
-from apps.core.fsm import transition_rows, transition_set
 from apps.core.jobs import enqueue_on_commit
 from apps.events.services import acting, publish_events
 from apps.events.types import NewEvent
 from apps.exceptions.services import open_cases
 from apps.exceptions.types import CaseDraft
 from apps.ingestion.models import InboundEvent
+from apps.ingestion.policies import is_given_up, pause_after
+from apps.ingestion.services.claim import (
+    Epochs,
+    claim_heads,
+    give_up,
+    held_events,
+    recover_claims,
+    settle_rows,
+)
+from apps.ingestion.services.halving import in_halves
+from apps.ingestion.services.repair import wake_versions
 from apps.ingestion.services.split import INGESTION, event_case
 from apps.mappings.services import link_references, translate
 from apps.mappings.types import Missing, ReferenceDraft, Translated, TranslationRequest
 
-BATCH = 100
 WAIT_FOR_DEPENDENCY = dt.timedelta(hours=4)
-MAX_ATTEMPTS = 5
-CLAIM_TTL = dt.timedelta(seconds=60)
-
-_HEADS = """
-SELECT e.id FROM ingestion_inboundevent e JOIN (
-    SELECT DISTINCT ON (ordering_key) id FROM ingestion_inboundevent
-    WHERE state IN ('received', 'processing') ORDER BY ordering_key, source_version, id
-) head USING (id)
-WHERE e.state = 'received' AND e.due_at <= clock_timestamp()
-ORDER BY e.due_at LIMIT %s FOR UPDATE OF e SKIP LOCKED
-"""
+WAIT_FOR_VERSION = dt.timedelta(minutes=15)
 
 
 def process_due(*, now: dt.datetime) -> int:
     """Process the due heads. Returns how many events were taken up.
 
     One set is one transaction. A set that fails is halved until the bad event stands alone; that
-    one is counted as an attempt, which at the fifth makes it dead, with its case.
+    one rests and is tried again, and at the fifth attempt is dead, with its case.
     """
-    with acting(INGESTION):
-        _recover(now)
-        ids = _claim(now + CLAIM_TTL)
-    if ids:
+    recover_claims(now)
+    claims = claim_heads()
+    if claims:
         failpoint("process.after_claim")
-        _process_set(ids, now)
+
+        def work(ids: Sequence[uuid.UUID]) -> None:
+            with acting(INGESTION):
+                _process({i: claims[i] for i in ids}, now)
+                failpoint("process.before_commit")
+
+        def fail(event_id: uuid.UUID, error: Exception) -> None:
+            _count_failure(event_id, claims, error, now)
+
+        in_halves(list(claims), work, fail)
         failpoint("process.after_commit")
-    return len(ids)
+    return len(claims)
 
 
-def _recover(now: dt.datetime) -> None:
-    """Events whose worker died while it held them are received again."""
-    lost = InboundEvent.objects.filter(state="processing", due_at__lt=now)
-    transition_set(
-        InboundEvent, "receive_again", list(lost.values_list("id", flat=True)), due_at=now
-    )
-
-
-def _claim(until: dt.datetime) -> list[uuid.UUID]:
-    with database.cursor() as cursor:
-        cursor.execute(_HEADS, [BATCH])
-        ids = [row[0] for row in cursor.fetchall()]
-    events = InboundEvent.objects.filter(id__in=ids).values_list("id", "attempts")
-    return transition_rows(
-        InboundEvent,
-        "process",
-        [(i, {"attempts": attempts + 1, "due_at": until}) for i, attempts in events],
-    )
-
-
-def _process_set(ids: Sequence[uuid.UUID], now: dt.datetime) -> None:
-    try:
-        with acting(INGESTION):
-            _process(ids, now)
-            failpoint("process.before_commit")
-    except Exception as error:  # noqa: BLE001 - one bad event must not stop the others
-        if len(ids) > 1:
-            middle = len(ids) // 2
-            _process_set(ids[:middle], now)
-            _process_set(ids[middle:], now)
-            return
-        _count_failure(ids[0], error, now)
-
-
-def _process(ids: Sequence[uuid.UUID], now: dt.datetime) -> None:
-    events = list(InboundEvent.objects.filter(id__in=ids).order_by("source_version", "id"))
-    connections = {c.id: c for c in Connection.objects.all()}
-    translated = translate([_request(e, connections[e.connection_id]) for e in events], now=now)
-    drafts, plans = [], []
-    for event, result in zip(events, translated, strict=True):
+def _process(claims: Epochs, now: dt.datetime) -> None:
+    events = held_events(claims)
+    if not events:
+        return
+    connections = Connection.objects.in_bulk({e.connection_id for e in events})
+    early = _too_early(events)
+    plans = [(event, _await_version(event)) for event in early]
+    ready = [event for event in events if event not in early]
+    translated = translate([_request(e, connections[e.connection_id]) for e in ready], now=now)
+    drafts = []
+    for event, result in zip(ready, translated, strict=True):
         event.translation_id = result.translation_id
         if result.output is None:
             plans.append((event, _missing(result, connections[event.connection_id])))
@@ -112,7 +90,28 @@ def _process(ids: Sequence[uuid.UUID], now: dt.datetime) -> None:
     drafts = [(event, draft) for event, draft in drafts if event.id not in told]
     applied = apply_drafts([draft for _, draft in drafts], now=now)
     plans += [(event, done) for (event, _), done in zip(drafts, applied, strict=True)]
-    _settle(plans, connections, now)
+    _settle(plans, connections, claims, now)
+
+
+def _too_early(events: Sequence[InboundEvent]) -> list[InboundEvent]:
+    """Events whose predecessor at the source was not settled yet."""
+    following = [event for event in events if event.follows]
+    if not following:
+        return []
+    settled = dict(
+        InboundEvent.objects.filter(
+            ordering_key__in=[e.ordering_key for e in following],
+            state__in=["processed", "ignored"],
+        )
+        .values("ordering_key")
+        .annotate(newest=Max("source_version"))
+        .values_list("ordering_key", "newest")
+    )
+    return [e for e in following if settled.get(e.ordering_key, 0) < e.follows]
+
+
+def _await_version(event: InboundEvent) -> Applied:
+    return Applied("waits", waits_for=f"version {event.follows} of {event.object_id}"[:200])
 
 
 def _refused_before(events: Sequence[InboundEvent]) -> set[uuid.UUID]:
@@ -187,11 +186,13 @@ OUTCOME_MOVES = {
     "created": "finish", "changed": "finish", "unchanged": "finish", "older": "ignore",
     "waits": "wait", "refused": "die",
 }  # fmt: skip
+SETTLES = frozenset({"finish", "ignore"})  # what lets the next version of an object go on
 
 
 def _settle(
     plans: Sequence[tuple[InboundEvent, Applied]],
     connections: Mapping[uuid.UUID, Connection],
+    claims: Epochs,
     now: dt.datetime,
 ) -> None:
     groups: dict[str, list[tuple[uuid.UUID, dict[str, Any]]]] = {}
@@ -199,7 +200,10 @@ def _settle(
         name = OUTCOME_MOVES[done.outcome]
         groups.setdefault(name, []).append((event.id, _values(event, done, now)))
     for name, rows in groups.items():
-        transition_rows(InboundEvent, name, rows)
+        settle_rows(name, rows, claims)
+    wake_versions(
+        [e.ordering_key for e, done in plans if OUTCOME_MOVES[done.outcome] in SETTLES], now=now
+    )
     link_references(
         [
             ReferenceDraft(
@@ -225,7 +229,11 @@ def _settle(
 
 
 def _values(event: InboundEvent, done: Applied, now: dt.datetime) -> dict[str, Any]:
-    waits = done.outcome == "waits"
+    waits, reason, deadline = done.outcome == "waits", "", None
+    if waits:
+        early = done.waits_for.startswith("version ")
+        reason = "version" if early else "dependency"
+        deadline = now + (WAIT_FOR_VERSION if early else WAIT_FOR_DEPENDENCY)
     return {
         "outcome": done.outcome,
         "record_type": event.record_type,
@@ -233,9 +241,9 @@ def _values(event: InboundEvent, done: Applied, now: dt.datetime) -> dict[str, A
         "journey_id": done.journey_id or event.journey_id,
         "legal_entity_id": done.legal_entity_id or event.legal_entity_id,
         "translation_id": event.translation_id,
-        "wait_reason": "dependency" if waits else "",
+        "wait_reason": reason,
         "waits_for": done.waits_for,
-        "deadline": now + WAIT_FOR_DEPENDENCY if waits else None,
+        "deadline": deadline,
         "error_code": done.error_code,
         "error_message": done.error_message,
         "error_field": done.error_field,
@@ -277,22 +285,30 @@ def _event(event: InboundEvent, done: Applied) -> NewEvent:
     )  # fmt: skip
 
 
-def _count_failure(event_id: uuid.UUID, error: Exception, now: dt.datetime) -> None:
+def _count_failure(
+    event_id: uuid.UUID, claims: Epochs, error: Exception, now: dt.datetime
+) -> None:
     """An event that our own code fails on: tried again later, dead with a case at the fifth."""
-    facts = ErrorFacts(
+    facts = _facts(error)
+    with acting(INGESTION):
+        for event in held_events({event_id: claims[event_id]}):
+            if is_given_up(event.attempts):
+                give_up([(event, facts)], now, claims)
+                continue
+            again = {
+                "due_at": now + pause_after(event.attempts),
+                "error_code": facts.code,
+                "error_message": facts.detail or facts.message,
+            }
+            settle_rows("receive_again", [(event.id, again)], claims)
+
+
+def _facts(error: Exception) -> ErrorFacts:
+    if isinstance(error, HubError):
+        return error.facts
+    return ErrorFacts(
         "processing_fault",
         "The hub could not process this message. It is kept; engineering has the details. "
         "Retry after the fault is mended, or discard it with a reason.",
         detail=dumps(f"{type(error).__name__}: {error}")[:4000],
     )
-    with acting(INGESTION):
-        event = InboundEvent.objects.select_for_update().get(id=event_id)
-        if event.attempts < MAX_ATTEMPTS:
-            later = now + dt.timedelta(seconds=2**event.attempts)
-            transition_set(InboundEvent, "receive_again", [event_id], due_at=later,
-                           error_code=facts.code, error_message=facts.detail)  # fmt: skip
-            return
-        transition_set(InboundEvent, "die", [event_id], error_code=facts.code,
-                       error_message=facts.message)  # fmt: skip
-        connection = Connection.objects.get(id=event.connection_id)
-        open_cases([event_case(event, facts, connection)], actor=INGESTION, now=now)

@@ -2,8 +2,6 @@
 
 import asyncio
 import datetime as dt
-import hashlib
-import uuid
 from collections.abc import Mapping, Sequence
 
 from apps.connectors.base import InboundMessage, Page
@@ -11,14 +9,15 @@ from apps.connectors.models import Connection
 from apps.connectors.registry import connector_for
 from apps.connectors.services import note_failure, note_success, open_session, pause_connection
 from apps.core.clock import utc_now
-from apps.core.codec import dumps, to_json
+from apps.core.codec import to_json
 from apps.core.errors import ConfigurationError, HubError
 from apps.core.fsm import transition_rows, transition_set
 from apps.core.jobs import enqueue_on_commit
 from apps.core.stopping import stopping
 from apps.events.services import acting
-from apps.ingestion.models import Delivery, InboundEvent, SeenMessage
-from apps.ingestion.services.split import INGESTION, event_of
+from apps.ingestion.models import InboundEvent
+from apps.ingestion.services.pages import store_page
+from apps.ingestion.services.split import INGESTION
 from apps.jobs.services import acquire_leases, release_leases
 
 LEASE = dt.timedelta(seconds=75)
@@ -125,8 +124,9 @@ def _poll(connection: Connection) -> int:
     count = 0
     for _ in range(PAGES_AT_ONCE):
         page = asyncio.run(_poll_page(connection))
-        count += _store_page(connection, page, utc_now())
-        if not page.more or stopping():
+        stored = store_page(connection, page, utc_now())
+        count += stored or 0
+        if stored is None or not page.more or stopping():
             break
     return count
 
@@ -135,54 +135,3 @@ async def _poll_page(connection: Connection) -> Page:
     connector = connector_for(connection.vendor)
     async with open_session(connection) as session:
         return await connector.poll(session, connection.poll_cursor)
-
-
-def _store_page(connection: Connection, page: Page, now: dt.datetime) -> int:
-    """Keep what a page brought and was not seen before, and move the cursor, in one transaction.
-
-    The cursor overlaps (late commits at the source), so most of a page is usually known.
-    """
-    ids = {f"{m.object_type}:{m.object_id}@{m.source_version}": m for m in page.objects}
-    with acting(INGESTION):
-        known = set(
-            SeenMessage.objects.filter(
-                connection_id=connection.id, message_id__in=list(ids)
-            ).values_list("message_id", flat=True)
-        )
-        fresh = {key: message for key, message in ids.items() if key not in known}
-        if fresh:
-            _store_fresh(connection, fresh, now)
-        connection.poll_cursor = dict(page.cursor)
-        connection.next_poll_at = now + dt.timedelta(seconds=connection.poll_every_seconds)
-        connection.save(update_fields=["poll_cursor", "next_poll_at"])
-    return len(fresh)
-
-
-def _store_fresh(
-    connection: Connection, fresh: Mapping[str, InboundMessage], now: dt.datetime
-) -> None:
-    raw = dumps([m.payload for m in fresh.values()]).encode()
-    body = Delivery.objects.create(
-        connection_id=connection.id,
-        channel="poll",
-        message_id=f"poll-{uuid.uuid4()}",
-        raw=raw,
-        sha256=hashlib.sha256(raw).hexdigest(),
-        content_type="application/json",
-        received_at=now,
-        split_at=now,
-    )
-    SeenMessage.objects.bulk_create(
-        [
-            SeenMessage(
-                connection_id=connection.id, message_id=key, sha256=body.sha256,
-                delivery_id=body.id, seen_at=now,
-            )
-            for key in fresh
-        ],
-        ignore_conflicts=True,
-    )  # fmt: skip
-    InboundEvent.objects.bulk_create(
-        [event_of(body, n, message, now) for n, message in enumerate(fresh.values())]
-    )
-    enqueue_on_commit("ingestion.process")

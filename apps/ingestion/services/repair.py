@@ -24,6 +24,7 @@ AGAIN: dict[str, Any] = {
     "error_message": "",
     "wait_reason": "",
     "waits_for": "",
+    "follows": 0,  # what it waited for came, or a person says that it need not
 }
 
 
@@ -64,6 +65,7 @@ def discard_events(
         )  # fmt: skip
         events = InboundEvent.objects.filter(id__in=moved)
         publish_events([_told(e, "discarded") for e in events], actor=actor, now=now)
+        wake_versions([e.ordering_key for e in events], now=now)
     return moved
 
 
@@ -78,6 +80,22 @@ def wake_waiting(keys: Sequence[str], *, now: dt.datetime) -> list[uuid.UUID]:
         moved = transition_set(
             InboundEvent, "receive_again", ids, due_at=now, deadline=None, **AGAIN
         )
+        if moved:
+            enqueue_on_commit("ingestion.process")
+    return moved
+
+
+def wake_versions(ordering_keys: Sequence[str], *, now: dt.datetime) -> list[uuid.UUID]:
+    """Look again at events that were held for an earlier version of these objects."""
+    held = InboundEvent.objects.filter(
+        state="waiting", wait_reason="version", ordering_key__in=ordering_keys
+    )
+    ids = list(held.values_list("id", flat=True)) if ordering_keys else []
+    with acting(INGESTION):
+        moved = transition_set(
+            InboundEvent, "receive_again", ids, due_at=now, deadline=None, attempts=0,
+            wait_reason="", waits_for="",
+        )  # fmt: skip
         if moved:
             enqueue_on_commit("ingestion.process")
     return moved
@@ -107,10 +125,10 @@ def expire_waiting(*, now: dt.datetime) -> int:
                 InboundEvent, "die", [e.id for e in late], error_code="dependency_overdue"
             )
         )
-        connections = {c.id: c for c in Connection.objects.all()}
+        connections = Connection.objects.in_bulk({e.connection_id for e in late})
         open_cases(
             [
-                event_case(e, _overdue(e), connections[e.connection_id])
+                event_case(e, _overdue(e), connections.get(e.connection_id))
                 for e in late
                 if e.id in moved
             ],
@@ -125,7 +143,7 @@ def _overdue(event: InboundEvent) -> ErrorFacts:
         "dependency_overdue",
         f"{event.object_id} waits for {event.waits_for}, which has not arrived in time. "
         f"Look for it at the source; retry when it is there, or discard with a reason.",
-        field=event.waits_for,
+        field=event.waits_for[:120],
     )
 
 

@@ -32,6 +32,7 @@ ENTITLEMENT = "entitlement"
 TASK = "_task"
 SEEN = "_seen"
 REFUSED = "_refused"
+CALLBACK = "_callback"
 SOURCE = "/provisioning"
 DEFAULT_DELAY = 0.5  # seconds from acceptance to the callback
 MAX_BODY = 64 * 1024  # what CloudEvents intermediaries must forward
@@ -54,6 +55,7 @@ class ProvisioningVendor:
         self._routes: Routes[Handler] = Routes()
         self._routes.add("POST", "/events", self._accept)
         self._routes.add("OPTIONS", "/events", self._handshake)
+        self._routes.add("GET", "/events", self._feed)
         self._routes.add("GET", "/entitlements", self._list)
         self._routes.add("GET", "/entitlements/{id}", self._retrieve)
 
@@ -113,6 +115,15 @@ class ProvisioningVendor:
             self.kit.store.put(SEEN, message_id, {"event": event["id"]})
             self._schedule(event, outcome, subscription)
         return Reply(202, {"accepted": message_id})
+
+    def _feed(self, call: Call, _: Document) -> Reply:
+        """Callbacks after the one named, oldest first, whether they were delivered or not."""
+        wanted = call.parameters()
+        after, limit = wanted.get("after", ""), int(wanted.get("limit", 100))
+        reader = self.kit.store.as_of(call.faults.lag) if call.faults.lag else self.kit.store
+        known = [callback["event"] for callback in reader.all(CALLBACK)]
+        places = [n for n, event in enumerate(known) if event["id"] == after]
+        return Reply(200, {"items": known[places[0] + 1 if places else 0 :][:limit]})
 
     def _handshake(self, call: Call, _: Document) -> Reply:
         """The abuse protection of the CloudEvents webhook specification."""
@@ -215,6 +226,7 @@ class ProvisioningVendor:
     def _call_back(self, task: Document, outcome: str, extra: Document) -> None:
         event = task["event"]
         number = self.kit.store.next_number("callback")
+        place = self.kit.store.next_number(f"sequence {task['subscription']}")
         body = {
             "specversion": SPEC_VERSION,
             "id": f"prv_{number}",
@@ -223,6 +235,8 @@ class ProvisioningVendor:
             "subject": task["subscription"],
             "time": self.kit.clock.now().isoformat(),
             "datacontenttype": "application/json",
+            "sequence": str(place),
+            "sequencetype": "Integer",
             "data": {
                 "subscription": task["subscription"],
                 "reference": _reference(event),
@@ -230,6 +244,7 @@ class ProvisioningVendor:
                 **extra,
             },
         }
+        self.kit.store.put(CALLBACK, body["id"], {"event": body})
         text = dumps(body).decode()
         self.outbox.publish(Message(body["id"], body["type"], text, CONTENT_TYPE))
 

@@ -5,14 +5,17 @@ import base64
 import hashlib
 import hmac
 import json
+import sys
 import time
 import uuid
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 
+from apps.api import webhooks
 from apps.api.door import LARGEST_BODY
 from apps.connectors.models import Connection
+from apps.connectors.registry import connector_for
 from apps.connectors.secrets import seal
 from apps.core.principal import system_actor
 from apps.events.models import Event
@@ -192,3 +195,51 @@ def test_standard_webhooks_of_provisioning(client):
     )
     assert response.status_code == 401
     assert Quarantine.objects.get().reason == "unsigned"
+
+
+_connects = []
+
+
+def _watch(event, arguments):
+    if event == "socket.connect":
+        _connects.append(arguments[1])
+
+
+def test_a_message_makes_no_call(client, stripe, bells):
+    """REL-02. The database's driver connects in C and is not seen; any other client would be."""
+    sys.addaudithook(_watch)
+    _connects.clear()
+    assert _post(client, _event()).status_code == 200
+    assert _post(client, _event(), signature="t=1,v1=00").status_code == 401
+    assert _connects == []
+    assert bells == []
+    assert not connection.run_on_commit
+
+
+def test_a_connector_that_crashes_keeps_the_body(client, stripe, monkeypatch):
+    def crash(*_):
+        raise KeyError("a fault of the connector")
+
+    monkeypatch.setattr(connector_for("stripe"), "verify", crash, raising=False)
+    response = _post(client, _event())
+    assert (response.status_code, response["Retry-After"]) == (503, "10")
+    assert Quarantine.objects.get().reason == "connector_fault"
+    assert _nothing_changed()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_broken_connection_is_replaced_and_the_message_stored_once(client, stripe, monkeypatch):
+    """REL-16: the first try may even have been committed."""
+    real, tries = webhooks.receive_delivery, []
+
+    def fail_once(**values):
+        receipt = real(**values)
+        tries.append(receipt.status)
+        if len(tries) == 1:
+            raise OperationalError("server closed the connection unexpectedly")
+        return receipt
+
+    monkeypatch.setattr(webhooks, "receive_delivery", fail_once)
+    assert _post(client, _event()).status_code == 200
+    assert tries == ["new", "duplicate"]
+    assert Delivery.objects.count() == 1

@@ -10,7 +10,7 @@ import pytest
 from apps.connectors.http import Request
 from apps.connectors.models import Connection
 from apps.connectors.selectors import (
-    door_config,
+    find_door,
     get_connection,
     list_ailing,
     list_connections,
@@ -60,7 +60,7 @@ def events_of(row: Connection) -> list[str]:
 def test_credentials_are_ciphertext_and_open_again(stripe: Connection) -> None:
     stored = Connection.objects.get(id=stripe.id)
     assert b"sk_test_top" not in bytes(stored.secrets)
-    assert door_config(stored).secrets == {"api_key": "sk_test_top"}
+    assert find_door(stored.code).config.secrets == {"api_key": "sk_test_top"}
     assert stored.base_url == "http://127.0.0.1:9"
 
 

@@ -25,6 +25,7 @@ class ApiConnector:
     """Reads what ``POST /api/v1/quotes/`` stored. Nothing is written to it or read from it."""
 
     vendor = "api"
+    sends_webhooks = False
     capabilities: Mapping[str, Capability] = {}
     snapshot_types: tuple[str, ...] = ()
 

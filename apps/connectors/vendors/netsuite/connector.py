@@ -34,6 +34,7 @@ class NetSuiteConnector:
     or elliptic). The account allows few calls at once: concurrency 4."""
 
     vendor = "netsuite"
+    sends_webhooks = False
     capabilities: Mapping[str, Capability] = dict.fromkeys(
         RECORDS, Capability(AfterUnknown.UNIQUE_REFERENCE)
     )

@@ -19,6 +19,7 @@ from apps.connectors.base import (
 from apps.connectors.http import Session
 from apps.connectors.vendors.provisioning import webhooks
 from apps.connectors.vendors.provisioning.client import SOURCE, read, send_event
+from apps.core.errors import RejectedError
 
 # The receiver de-duplicates on the message id, so a repetition is one event.
 REPEATABLE = Capability(AfterUnknown.UNIQUE_REFERENCE)
@@ -27,12 +28,25 @@ TYPES = {
     "entitlement.change": "entitlement.change",
     "entitlement.revoke": "entitlement.revoke",
 }
+PAGE = 200
+
+
+def _message(event: Mapping[str, Any]) -> InboundMessage:
+    """An event of the feed; one that cannot be read does not hide the others of its page."""
+    try:
+        return webhooks.event_message(event)
+    except RejectedError as error:
+        key = str(event.get("id") or "")
+        return InboundMessage(
+            str(event.get("type")), "unreadable", key, 0, event, message_id=key, fault=error.facts
+        )
 
 
 class ProvisioningConnector:
     """One CloudEvent a write; the message id is the posting's idempotency key."""
 
     vendor = "provisioning"
+    sends_webhooks = True
     capabilities: Mapping[str, Capability] = dict.fromkeys(TYPES, REPEATABLE)
     snapshot_types: tuple[str, ...] = ()
 
@@ -80,7 +94,12 @@ class ProvisioningConnector:
         ]
 
     async def poll(self, session: Session, cursor: Mapping[str, Any]) -> Page:
-        return Page((), cursor, more=False)
+        """Events after the last one read, oldest first: the feed that webhooks are sent from."""
+        after = str(cursor.get("after") or "")
+        listed = await read(session, "event.list", "/events", after=after, limit=str(PAGE))
+        events = listed["items"]
+        following = {"after": str(events[-1]["id"])} if events else dict(cursor)
+        return Page([_message(event) for event in events], following, len(events) == PAGE)
 
     async def snapshot(
         self, session: Session, document_type: str, cursor: Mapping[str, Any]

@@ -72,7 +72,15 @@ def _check_event(event: Mapping[str, Any], message_id: str) -> None:
 
 def split(body: bytes) -> Sequence[InboundMessage]:
     """The entitlement of a verified event. Raises ``RejectedError`` when it names none."""
-    event = loads(body)
+    return [event_message(loads(body))]
+
+
+def event_message(event: Mapping[str, Any]) -> InboundMessage:
+    """An entitlement event as a message. Events of one subject are applied in the order that
+    ``sequence`` counts (CloudEvents' Sequence extension) where the platform sends it.
+
+    Raises ``RejectedError`` when it names no reference of the hub.
+    """
     data = event.get("data")
     if not isinstance(data, dict) or not data.get("reference"):
         raise RejectedError(
@@ -81,15 +89,22 @@ def split(body: bytes) -> Sequence[InboundMessage]:
             f"data.reference names it, then retry.",
             field="data.reference",
         )
-    return [
-        InboundMessage(
-            event_type=str(event["type"]),
-            object_type="callback",
-            object_id=str(event.get("subject") or event["id"]),
-            source_version=_version(event),
-            payload={**event, "status": str(event["type"]).rpartition(".")[2]},
-        )
-    ]
+    sequence = _sequence(event)
+    return InboundMessage(
+        event_type=str(event["type"]),
+        object_type="callback",
+        object_id=str(event.get("subject") or event["id"]),
+        source_version=sequence or _version(event),
+        payload={**event, "status": str(event["type"]).rpartition(".")[2]},
+        follows=max(0, sequence - 1),
+        message_id=str(event["id"]),
+    )
+
+
+def _sequence(event: Mapping[str, Any]) -> int:
+    """The event's place among those of its subject, from 1; 0 when it does not say."""
+    text = str(event.get("sequence") or "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else 0
 
 
 def _version(event: Mapping[str, Any]) -> int:

@@ -26,6 +26,7 @@ class RateTableConnector:
     """Answers ``tax.quote`` from ``config["rates"]``: tax code → rate as a fraction."""
 
     vendor = "ratetable"
+    sends_webhooks = False
     # A quote changes nothing, so asking again is always safe.
     capabilities: Mapping[str, Capability] = {
         "tax.quote": Capability(AfterUnknown.UNIQUE_REFERENCE)

@@ -28,6 +28,7 @@ class SalesforceConnector:
     bearer. Credentials: ``private_key`` (PEM) or ``client_secret``; ``door_tokens`` (list)."""
 
     vendor = "salesforce"
+    sends_webhooks = True
     capabilities: Mapping[str, Capability] = {
         # A PATCH of the same values by id is the same record, however often it arrives.
         "quote.write_back": Capability(AfterUnknown.UNIQUE_REFERENCE),

@@ -43,6 +43,7 @@ class StripeConnector:
     """Settings: ``deadline_seconds``. Credentials: ``api_key``, ``webhook_secrets`` (list)."""
 
     vendor = "stripe"
+    sends_webhooks = True
     capabilities: Mapping[str, Capability] = dict.fromkeys(_WRITES, KEYED)
     snapshot_types: tuple[str, ...] = ("invoice",)
 

@@ -12,6 +12,7 @@ from apps.connectors.vendors.stripe.schemas import (
     invoice_document,
     invoice_message,
 )
+from apps.core.errors import RejectedError
 
 # Events may become listed a little after the second they bear.
 OVERLAP = 60
@@ -36,8 +37,19 @@ async def _whole_invoice(client: StripeClient, key: str) -> Any | None:
 async def poll_events(client: StripeClient, cursor: Mapping[str, Any]) -> Page:
     """A page of events of invoices, newest first, down to the cursor's moment."""
     events, following, more = await _events(client, cursor, INVOICE_EVENTS)
-    messages = [message for event in reversed(events) if (message := event_message(event))]
+    messages = [message for event in reversed(events) if (message := _message(event))]
     return Page(messages, following, more)
+
+
+def _message(event: Mapping[str, Any]) -> InboundMessage | None:
+    """An event's message; one that cannot be read does not hide the others of its page."""
+    try:
+        return event_message(event)
+    except RejectedError as error:
+        key = str(event.get("id") or "")
+        return InboundMessage(
+            str(event.get("type")), "unreadable", key, 0, event, message_id=key, fault=error.facts
+        )
 
 
 async def _events(

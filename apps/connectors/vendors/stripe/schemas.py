@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -89,7 +90,8 @@ def event_message(event: Mapping[str, Any]) -> InboundMessage | None:
             f"the invoice's id, then retry.",
             field="data.object.id",
         )
-    return invoice_message(invoice, topic, int(event["created"]) * 1000 + _RANKS[topic])
+    message = invoice_message(invoice, topic, int(event["created"]) * 1000 + _RANKS[topic])
+    return replace(message, message_id=str(event.get("id") or ""))
 
 
 def invoice_message(

@@ -31,6 +31,7 @@ class TrytonConnector:
     """Settings: ``database``, ``login``. Credentials: ``password``."""
 
     vendor = "tryton"
+    sends_webhooks = False
     capabilities: Mapping[str, Capability] = dict.fromkeys(
         MODELS, Capability(AfterUnknown.UNIQUE_REFERENCE)
     )

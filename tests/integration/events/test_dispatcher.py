@@ -1,0 +1,93 @@
+"""REL-14: subscribers get every event once, whatever the order in which writers commit."""
+
+import random
+import threading
+import time
+import uuid
+
+import pytest
+from django.db import connection, transaction
+
+from apps.core.clock import utc_now
+from apps.events import registry
+from apps.events.models import Cursor
+from apps.events.services import dispatch_events, publish_events
+from apps.events.types import NewEvent
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+WRITERS, EACH, OPEN_SECONDS = 8, 50, 5
+
+
+def _event(writer, number):
+    data = {"writer": writer, "number": number}
+    return NewEvent("thing.made", "thing", uuid.uuid4(), data=data)
+
+
+def _write(writer, actor):
+    """Transactions of one writer: some events each, some held open for a moment."""
+    chance, number = random.Random(writer), 0
+    while number < EACH:
+        some = min(chance.randrange(1, 6), EACH - number)
+        with transaction.atomic():
+            for _ in range(some):
+                publish_events([_event(writer, number)], actor=actor, now=utc_now())
+                number += 1
+                time.sleep(chance.uniform(0, 0.01))
+    connection.close()
+
+
+def _stay_open(actor):
+    """Writes first, commits last: its event has the lowest id of all."""
+    with transaction.atomic():
+        publish_events([_event("slow", 0)], actor=actor, now=utc_now())
+        time.sleep(OPEN_SECONDS)
+    connection.close()
+
+
+def test_eight_writers_and_an_open_transaction(monkeypatch, actor):
+    heard = []
+    monkeypatch.setattr(registry, "_subscribers", {})
+    registry.subscribe("tests.all", "thing.made")(lambda events, _now: heard.extend(events))
+    threads = [threading.Thread(target=_stay_open, args=[actor])]
+    threads += [threading.Thread(target=_write, args=[n, actor]) for n in range(WRITERS)]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + 60  # other tests' transactions on this server hold readers back
+    while len(heard) < WRITERS * EACH + 1 and time.monotonic() < deadline:
+        dispatch_events(now=utc_now())
+        time.sleep(0.02)
+    for thread in threads:
+        thread.join()
+    dispatch_events(now=utc_now())
+    told = [(event.data["writer"], event.data["number"]) for event in heard]
+    assert sorted(map(str, told)) == sorted(
+        map(str, [("slow", 0), *((w, n) for w in range(WRITERS) for n in range(EACH))])
+    )
+    for writer in range(WRITERS):
+        assert [n for w, n in told if w == writer] == list(range(EACH))
+    assert Cursor.objects.get(name="tests.all").last_id == heard[-1].id
+
+
+def test_a_subscriber_that_fails_reads_the_same_again_and_stops_nobody(monkeypatch, actor, now):
+    heard, broken = [], [True]
+
+    def fail(events, _now):
+        if broken[0]:
+            raise ZeroDivisionError("a fault of ours")
+        heard.extend(events)
+
+    good = []
+    monkeypatch.setattr(registry, "_subscribers", {})
+    registry.subscribe("tests.a_bad", "thing.made")(fail)
+    registry.subscribe("tests.good", "thing.made")(lambda events, _now: good.extend(events))
+    publish_events([_event("one", 0)], actor=actor, now=now)
+    deadline = time.monotonic() + 60
+    while not good and time.monotonic() < deadline:
+        dispatch_events(now=now)
+    assert len(good) == 1
+    assert (heard, Cursor.objects.get(name="tests.a_bad").failures > 0) == ([], True)
+    broken[0] = False
+    dispatch_events(now=now)
+    assert len(heard) == 1
+    assert Cursor.objects.get(name="tests.a_bad").failures == 0

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import connection, models
 from django_fsm import FSMField
 
-from apps.core.codec import dumps
+from apps.core.rows import column_array, column_of, column_type, uuid_array
 
 
 def transition_ends(model: type[models.Model], name: str) -> tuple[tuple[str, ...], str]:
@@ -71,48 +71,24 @@ def transition_rows(
     sources, target = transition_ends(model, name)
     columns = list(rows[0][1])
     statement = _update_sql(model, columns, where)
-    arguments: list[Any] = [target, *_column_arrays(model, columns, rows), list(sources), *params]
+    arguments: list[Any] = [target, uuid_array(row_id for row_id, _ in rows)]
+    arguments += [column_array(column_of(model, c), [v[c] for _, v in rows]) for c in columns]
     with connection.cursor() as cursor:
-        cursor.execute(statement, arguments)
+        cursor.execute(statement, [*arguments, list(sources), *params])
         return [row[0] for row in cursor.fetchall()]
 
 
 def _update_sql(model: type[models.Model], columns: list[str], where: str) -> str:
     table = connection.ops.quote_name(model._meta.db_table)
-    names = [_column(model, name) for name in columns]
-    sets = "".join(f', "{name}" = given."{name}"' for name in names)
+    fields = [column_of(model, name) for name in columns]
+    sets = "".join(f', "{field.column}" = given."{field.column}"' for field in fields)
     if any(field.name == "updated_at" for field in model._meta.fields):
         sets += ', "updated_at" = statement_timestamp()'
-    unnested = ", ".join(["%s::uuid[]"] + [f"%s::{_array_type(model, n)}" for n in columns])
-    aliases = ", ".join(['"id"'] + [f'"{name}"' for name in names])
+    unnested = ", ".join(["%s::uuid[]"] + [f"%s::{column_type(field)}[]" for field in fields])
+    aliases = ", ".join(['"id"'] + [f'"{field.column}"' for field in fields])
     fence = f" AND ({where})" if where else ""
     return (
         f"UPDATE {table} AS target SET state = %s{sets} "  # noqa: S608 - names from metadata
         f"FROM unnest({unnested}) AS given({aliases}) "
         f"WHERE target.id = given.id AND target.state = ANY(%s){fence} RETURNING target.id"
     )
-
-
-def _column(model: type[models.Model], name: str) -> str:
-    field = model._meta.get_field(name)
-    assert isinstance(field, models.Field)  # noqa: S101 - columns only, no reverse relations
-    return str(field.column)
-
-
-def _array_type(model: type[models.Model], name: str) -> str:
-    field = model._meta.get_field(name)
-    base = field.target_field if isinstance(field, models.ForeignKey) else field
-    return f"{base.db_type(connection)}[]"
-
-
-def _column_arrays(
-    model: type[models.Model],
-    columns: list[str],
-    rows: Sequence[tuple[uuid.UUID, Mapping[str, Any]]],
-) -> list[list[Any]]:
-    arrays: list[list[Any]] = [[row_id for row_id, _ in rows]]
-    for name in columns:
-        field = model._meta.get_field(name)
-        as_json = isinstance(field, models.JSONField)
-        arrays.append([dumps(v[name]) if as_json else v[name] for _, v in rows])
-    return arrays

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import connection, models
 from django_fsm import FSMField
 
-from apps.core.rows import column_array, column_of, column_type, uuid_array
+from apps.core.rows import Given, unnest_sql, uuid_array, value_sql
 
 
 def transition_ends(model: type[models.Model], name: str) -> tuple[tuple[str, ...], str]:
@@ -69,26 +69,31 @@ def transition_rows(
     if not rows:
         return []
     sources, target = transition_ends(model, name)
-    columns = list(rows[0][1])
-    statement = _update_sql(model, columns, where)
-    arguments: list[Any] = [target, uuid_array(row_id for row_id, _ in rows)]
-    arguments += [column_array(column_of(model, c), [v[c] for _, v in rows]) for c in columns]
+    given = Given.of(model, {name: [v[name] for _, v in rows] for name in rows[0][1]})
+    statement = _update_sql(model, given, where)
+    ids = uuid_array(row_id for row_id, _ in rows)
+    arguments = [target, *given.scalars(), ids, *given.arrays(), list(sources), *params]
     with connection.cursor() as cursor:
-        cursor.execute(statement, [*arguments, list(sources), *params])
+        cursor.execute(statement, arguments)
         return [row[0] for row in cursor.fetchall()]
 
 
-def _update_sql(model: type[models.Model], columns: list[str], where: str) -> str:
+# `state = ANY` would be guessed to be rare on a table that was not analysed yet, and the planner
+# would then compare every row of it with every given one instead of looking ids up.
+SOURCE = " AND array_position(%s::text[], target.state::text) IS NOT NULL"
+
+
+def _update_sql(model: type[models.Model], given: Given, where: str) -> str:
     table = connection.ops.quote_name(model._meta.db_table)
-    fields = [column_of(model, name) for name in columns]
-    sets = "".join(f', "{field.column}" = given."{field.column}"' for field in fields)
+    sets = "".join(
+        f', "{field.column}" = {value_sql(field, value)}' for field, value in given.alike
+    )
+    sets += "".join(f', "{f.column}" = given."{f.column}"' for f, _ in given.differing)
     if any(field.name == "updated_at" for field in model._meta.fields):
         sets += ', "updated_at" = statement_timestamp()'
-    unnested = ", ".join(["%s::uuid[]"] + [f"%s::{column_type(field)}[]" for field in fields])
-    aliases = ", ".join(['"id"'] + [f'"{field.column}"' for field in fields])
     fence = f" AND ({where})" if where else ""
     return (
         f"UPDATE {table} AS target SET state = %s{sets} "  # noqa: S608 - names from metadata
-        f"FROM unnest({unnested}) AS given({aliases}) "
-        f"WHERE target.id = given.id AND target.state = ANY(%s){fence} RETURNING target.id"
+        f"FROM {unnest_sql(given, first='%s::uuid[]')} "
+        f"WHERE target.id = given.id{SOURCE}{fence} RETURNING target.id"
     )

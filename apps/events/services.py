@@ -47,19 +47,16 @@ def publish_events(events: Sequence[NewEvent], *, actor: Actor, now: dt.datetime
         return
     insert_rows(
         Event,
-        [
-            {
-                "event_id": uuid7(),
-                "type": event.type,
-                "aggregate_type": event.aggregate_type,
-                "aggregate_id": event.aggregate_id,
-                "aggregate_version": event.aggregate_version,
-                "legal_entity_id": event.legal_entity_id,
-                "journey_id": event.journey_id,
-                "data": event.data,
-            }
-            for event in events
-        ],
+        {
+            "event_id": [uuid7() for _ in events],
+            "type": [event.type for event in events],
+            "aggregate_type": [event.aggregate_type for event in events],
+            "aggregate_id": [event.aggregate_id for event in events],
+            "aggregate_version": [event.aggregate_version for event in events],
+            "legal_entity_id": [event.legal_entity_id for event in events],
+            "journey_id": [event.journey_id for event in events],
+            "data": [event.data for event in events],
+        },
         common={
             "actor_kind": actor.kind,
             "actor_id": actor.id,

@@ -24,7 +24,9 @@ Processes = list[subprocess.Popen[str]]
 def prepare() -> None:
     """A database of its own on the same server, owned by the schema owner."""
     if not PYTHON.exists():
-        raise SystemExit("DBOS is not installed. Run `make bench-engine`, which makes .venv-bench.")
+        raise SystemExit(
+            "DBOS is not installed. Run `make bench-engine`, which makes .venv-bench."
+        )
     with psycopg.connect(os.environ["DATABASE_OWNER_URL"], autocommit=True) as database:
         database.execute(f"DROP DATABASE IF EXISTS {SYSTEM} WITH (FORCE)")
         database.execute(f"CREATE DATABASE {SYSTEM}")

@@ -20,6 +20,7 @@ from apps.workflows.services.hear import hear_missed
 from apps.workflows.services.rounds import RELEASED, fault, play_round
 from apps.workflows.services.start import ENGINE, QUEUE
 from apps.workflows.services.turns import OVER, load_turns
+from apps.workflows.types import HeldRun
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ def advance_due(*, now: dt.datetime) -> int:
     return len(runs)
 
 
-def _advance(runs: Sequence[WorkflowRun], now: dt.datetime) -> None:
+def _advance(runs: Sequence[HeldRun], now: dt.datetime) -> None:
     """All rounds of a set. One that fails is halved until the run at fault stands alone; rounds
     that were committed stand, and every other run goes on."""
     going = list(runs)
@@ -70,7 +71,7 @@ def _advance(runs: Sequence[WorkflowRun], now: dt.datetime) -> None:
         _advance(going[middle:], now)
 
 
-def _stop(run: WorkflowRun, error: Exception, now: dt.datetime) -> None:
+def _stop(run: HeldRun, error: Exception, now: dt.datetime) -> None:
     """A run that fails alone goes to a person: its step fails with one case."""
     logger.error("run %s of %s stopped", run.id, run.definition, exc_info=error)
     with acting(ENGINE):
@@ -92,10 +93,10 @@ def _stop(run: WorkflowRun, error: Exception, now: dt.datetime) -> None:
         transition_rows(WorkflowRun, "fail", [(run.id, {**RELEASED, "due_at": None})])
 
 
-def _step_at_fault(run: WorkflowRun) -> Step | None:
+def _step_at_fault(run: HeldRun) -> Step | None:
     """The first step whose turn it is; by position alone when this release has no such
     definition."""
-    steps = list(Step.objects.filter(run=run))
+    steps = list(Step.objects.filter(run_id=run.id))
     over = {step.name for step in steps if step.state in OVER}
     try:
         forms = definition_of(run.definition, run.definition_version).steps

@@ -16,6 +16,7 @@ from apps.workflows.models import WorkflowRun
 from apps.workflows.policies import BATCH, SET_SIZES
 from apps.workflows.services.start import ENGINE
 from apps.workflows.services.turns import Turn
+from apps.workflows.types import HeldRun
 
 logger = logging.getLogger(__name__)
 
@@ -27,15 +28,20 @@ LEASE = dt.timedelta(seconds=20)  # by the database's clock
 # fewer go with it. What another worker holds or has locked is passed over.
 _DUE = """
 WITH due AS MATERIALIZED (
-    SELECT *, clock_timestamp() + %(lease)s AS held_until FROM workflows_workflowrun
+    SELECT id, definition, definition_version, subject_type, subject_id, label, legal_entity_id,
+           journey_id, amount, currency, state, epoch, attempts, due_at
+    FROM workflows_workflowrun
     WHERE due_at <= greatest(statement_timestamp(), %(now)s) AND state = ANY(%(states)s)
       AND (claimed_until IS NULL OR claimed_until < clock_timestamp())
     ORDER BY due_at LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
 ), eldest AS (
-    SELECT attempts FROM due ORDER BY due_at LIMIT 1
+    SELECT attempts, (clock_timestamp() + %(lease)s)::text AS held_until
+    FROM due ORDER BY due_at LIMIT 1
 )
-SELECT due.* FROM due JOIN eldest USING (attempts)
-ORDER BY due.id LIMIT (SELECT (%(sizes)s::int[])[least(attempts + 1, %(depth)s)] FROM eldest)
+SELECT id, definition, definition_version, subject_type, subject_id, label, legal_entity_id,
+       journey_id, amount, currency, state, epoch, attempts, held_until
+FROM due JOIN eldest USING (attempts)
+ORDER BY id LIMIT (SELECT (%(sizes)s::int[])[least(attempts + 1, %(depth)s)] FROM eldest)
 """
 _TAKE = """
 UPDATE workflows_workflowrun AS run
@@ -43,7 +49,7 @@ SET epoch = run.epoch + 1, attempts = run.attempts + 1, due_at = %s, claimed_unt
 WHERE id = ANY(%s::uuid[])
 """
 _HOLD = """
-SELECT id, epoch, state, due_at, due_at IS DISTINCT FROM claimed_until AS is_woken
+SELECT id, epoch, state, CASE WHEN due_at IS DISTINCT FROM claimed_until THEN due_at END
 FROM workflows_workflowrun WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE
 """
 _RENEW = """
@@ -54,7 +60,7 @@ FROM until WHERE id = ANY(%s::uuid[])
 """
 
 
-def claim_runs(*, now: dt.datetime, limit: int = BATCH) -> list[WorkflowRun]:
+def claim_runs(*, now: dt.datetime, limit: int = BATCH) -> list[HeldRun]:
     """Take a set of due runs under a raised epoch, each counted as dispatched.
 
     Who dies with a claim leaves the runs due again when the lease is over.
@@ -68,17 +74,18 @@ def claim_runs(*, now: dt.datetime, limit: int = BATCH) -> list[WorkflowRun]:
         "depth": len(SET_SIZES),
     }
     with acting(ENGINE):
-        runs = list(WorkflowRun.objects.raw(_DUE, parameters))
+        with connection.cursor() as cursor:
+            cursor.execute(_DUE, parameters)
+            runs = [HeldRun(*row) for row in cursor.fetchall()]
         fresh = [run for run in runs if run.state in ("pending", "failed")]
         transition_rows(WorkflowRun, "run", [(run.id, _claimed(run)) for run in fresh])
-        going = [run for run in runs if run.state not in ("pending", "failed")]
-        _take(going)
+        _take([run for run in runs if run.state not in ("pending", "failed")])
     for run in runs:
         run.epoch, run.attempts = run.epoch + 1, run.attempts + 1
     return runs
 
 
-def _claimed(run: Any) -> dict[str, Any]:
+def _claimed(run: HeldRun) -> dict[str, Any]:
     return {
         "epoch": run.epoch + 1,
         "attempts": run.attempts + 1,
@@ -87,9 +94,9 @@ def _claimed(run: Any) -> dict[str, Any]:
     }
 
 
-def _take(runs: Sequence[Any]) -> None:
+def _take(runs: Sequence[HeldRun]) -> None:
     if runs:
-        until = max(run.held_until for run in runs)
+        until = runs[0].held_until
         with connection.cursor() as cursor:
             cursor.execute(_TAKE, [until, until, uuid_array(run.id for run in runs)])
 
@@ -104,29 +111,28 @@ def hold_turns(turns: Sequence[Turn], *, now: dt.datetime) -> list[Turn]:
     return [turn for turn in turns if turn.run.id in held]
 
 
-def _held(runs: Sequence[WorkflowRun], now: dt.datetime) -> set[uuid.UUID]:
+def _held(runs: Sequence[HeldRun], now: dt.datetime) -> set[uuid.UUID]:
     with connection.cursor() as cursor:
         cursor.execute(_HOLD, [uuid_array(run.id for run in runs)])
         rows = {row[0]: row[1:] for row in cursor.fetchall()}
     held, stale = set(), []
     for run in runs:
-        epoch, state, due_at, is_woken = rows[run.id]
+        epoch, state, woken_at = rows[run.id]
         if epoch != run.epoch:
             stale.append(run)
         elif state in HELD_STATES:
-            run.__dict__["state"] = state
-            run.due_at = due_at if is_woken else None
+            run.state, run.due_at = state, woken_at
             held.add(run.id)
     _refuse(stale, now)
     return held
 
 
-def hold_run(run: WorkflowRun, *, now: dt.datetime) -> bool:
+def hold_run(run: HeldRun, *, now: dt.datetime) -> bool:
     """Lock one run for this transaction; False when it is no more ours to advance."""
     return bool(_held([run], now))
 
 
-def _refuse(runs: Sequence[WorkflowRun], now: dt.datetime) -> None:
+def _refuse(runs: Sequence[HeldRun], now: dt.datetime) -> None:
     if runs:
         logger.warning("%s runs were taken over while this worker stalled", len(runs))
         events = [run_event(run, "stale_refused") for run in runs]

@@ -18,6 +18,7 @@ from apps.workflows.definition import Refuse
 from apps.workflows.models import Signal, Step, WorkflowRun
 from apps.workflows.services.rounds import posting_output
 from apps.workflows.services.start import ENGINE, QUEUE
+from apps.workflows.types import HeldStep
 
 STUCK = ("rejected", "dead", "parked")
 
@@ -105,7 +106,7 @@ def raise_signals(signals: Mapping[str, Mapping[str, Any]], *, now: dt.datetime)
         _succeed([(step, signals[step.waits_for]) for step in steps], now)
 
 
-def hear_missed(steps: Sequence[Step], *, now: dt.datetime) -> None:
+def hear_missed(steps: Sequence[HeldStep], *, now: dt.datetime) -> None:
     """What steps began to wait for may have come while their round was not committed yet: whoever
     told of it saw no step that waits. Look once more."""
     keys = [step.waits_for for step in steps if step.posting_id is None]

@@ -24,11 +24,12 @@ from apps.workflows.registry import action_of
 from apps.workflows.services.claim import hold_turns, keep_claims
 from apps.workflows.services.start import ENGINE
 from apps.workflows.services.turns import OVER, Turn
+from apps.workflows.types import HeldRun, HeldStep
 
 logger = logging.getLogger(__name__)
 
-Decided = tuple[Turn, Step, Command]
-Result = tuple[Turn, Step, Mapping[str, Any]]
+Decided = tuple[Turn, HeldStep, Command]
+Result = tuple[Turn, HeldStep, Mapping[str, Any]]
 TARGETS = {"wait": "waiting", "succeed": "succeeded", "fail": "failed"}
 
 
@@ -39,7 +40,7 @@ class Round:
     now: dt.datetime
     events: list[NewEvent] = field(default_factory=list)
     cases: list[CaseDraft] = field(default_factory=list)
-    waiting: list[Step] = field(default_factory=list)
+    waiting: list[HeldStep] = field(default_factory=list)
 
 
 def decide_turns(turns: Sequence[Turn]) -> list[Decided]:
@@ -55,7 +56,7 @@ def decide_turns(turns: Sequence[Turn]) -> list[Decided]:
     return decided
 
 
-def _decide(turn: Turn, step: Step, view: Facts) -> Command:
+def _decide(turn: Turn, step: HeldStep, view: Facts) -> Command:
     try:
         return turn.definition.step(step.name).decide(view)
     except Exception as error:
@@ -64,7 +65,7 @@ def _decide(turn: Turn, step: Step, view: Facts) -> Command:
         return fault(turn.run, step.name, error)
 
 
-def fault(run: WorkflowRun, step: str, error: Exception) -> Refuse:
+def fault(run: HeldRun, step: str, error: Exception) -> Refuse:
     """What a person is told when the hub itself cannot carry a step out."""
     title = f"{run.label} stops at {step.replace('_', ' ')}"
     if isinstance(error, HubError):
@@ -127,7 +128,7 @@ def _post(decided: Sequence[Decided], done: Round) -> list[Result]:
     """Submit all writes of this round; one that already stands confirmed gives its result now."""
     drafts = [_draft(t, s, c) for t, s, c in decided if isinstance(c, Post)]
     postings = submit_postings(drafts, actor=ENGINE, now=done.now)
-    waiting: list[tuple[Step, dict[str, Any]]] = []
+    waiting: list[tuple[HeldStep, dict[str, Any]]] = []
     results: list[Result] = []
     for (turn, step, _), posting in zip(decided, postings, strict=True):
         step.posting_id = posting.id
@@ -151,7 +152,7 @@ def posting_output(posting: Posting) -> dict[str, Any]:
     }
 
 
-def _draft(turn: Turn, step: Step, command: Post) -> PostingDraft:
+def _draft(turn: Turn, step: HeldStep, command: Post) -> PostingDraft:
     kind, document_id, version = command.document
     run = turn.run
     assert run.legal_entity_id is not None  # noqa: S101 - no run without a legal entity
@@ -180,7 +181,7 @@ def _wait(decided: Sequence[Decided], done: Round) -> list[Result]:
     asked = [(t, s, c) for t, s, c in decided if isinstance(c, WaitFor)]
     keys = [command.signal for _, _, command in asked]
     raised = {s.key: s for s in Signal.objects.filter(key__in=keys)} if keys else {}
-    waiting: list[tuple[Step, dict[str, Any]]] = []
+    waiting: list[tuple[HeldStep, dict[str, Any]]] = []
     results: list[Result] = []
     for turn, step, command in asked:
         signal = raised.get(command.signal)
@@ -223,7 +224,7 @@ def _refuse(decided: Sequence[Decided], done: Round) -> None:
     _move("fail", rows)
 
 
-def _move(name: str, rows: Sequence[tuple[Step, dict[str, Any]]]) -> None:
+def _move(name: str, rows: Sequence[tuple[HeldStep, dict[str, Any]]]) -> None:
     """Move steps through one transition, with what the engine noted about each."""
     noted = [
         (
@@ -240,12 +241,14 @@ def _move(name: str, rows: Sequence[tuple[Step, dict[str, Any]]]) -> None:
     moved = set(transition_rows(Step, name, noted))
     for step, values in rows:
         if step.id in moved:
-            step.__dict__.update({**values, "state": TARGETS[name]})
+            step.state = TARGETS[name]
+            step.waits_for = values.get("waits_for", step.waits_for)
+            step.posting_id = values.get("posting_id", step.posting_id)
 
 
 def _settle_runs(turns: Sequence[Turn], done: Round) -> list[Turn]:
     """The state of each run follows from its steps; returns those with a step to decide next."""
-    plans: dict[str, list[WorkflowRun]] = {}
+    plans: dict[str, list[HeldRun]] = {}
     going = []
     for turn in turns:
         if turn.ready():
@@ -266,12 +269,12 @@ def _settle_runs(turns: Sequence[Turn], done: Round) -> list[Turn]:
 RELEASED = {"claimed_until": None, "attempts": 0}
 
 
-def _released(run: WorkflowRun) -> tuple[uuid.UUID, dict[str, Any]]:
+def _released(run: HeldRun) -> tuple[uuid.UUID, dict[str, Any]]:
     # Who was told something while we held it stays due.
     return run.id, {**RELEASED, "due_at": run.due_at}
 
 
-def _release(runs: Sequence[WorkflowRun]) -> None:
+def _release(runs: Sequence[HeldRun]) -> None:
     for woken in (False, True):
         ids = [run.id for run in runs if (run.due_at is not None) == woken]
         if ids:

@@ -2,7 +2,6 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Any
 
 from apps.core.ids import uuid7
 from apps.core.jobs import enqueue_on_commit
@@ -10,6 +9,7 @@ from apps.core.principal import system_actor
 from apps.core.rows import NOW, insert_rows
 from apps.events.services import acting, publish_events
 from apps.workflows.announce import run_event
+from apps.workflows.definition import StepForm
 from apps.workflows.models import Step, WorkflowRun
 from apps.workflows.registry import definition_of, newest
 from apps.workflows.types import RunDraft
@@ -27,11 +27,11 @@ def start_runs(drafts: Sequence[RunDraft], *, now: dt.datetime) -> list[Workflow
     with acting(ENGINE):
         distinct = {(draft.definition, draft.key): draft for draft in drafts}
         wanted = [_run(draft, now) for draft in distinct.values()]
+        columns = {name: [run.__dict__[name] for run in wanted] for name in ROW}
         common = {"due_at": NOW, "started_at": now}
-        rows = [_row(run) for run in wanted]
-        made = set(insert_rows(WorkflowRun, rows, common=common, unique=True))
+        made = set(insert_rows(WorkflowRun, columns, common=common, unique=True))
         runs = [run for run in wanted if run.id in made]
-        insert_rows(Step, [step for run in runs for step in _steps(run)])
+        _insert_steps(runs)
         publish_events([run_event(run, "started") for run in runs], actor=ENGINE, now=now)
         enqueue_on_commit("workflows.advance", queue=QUEUE)
     return runs
@@ -41,10 +41,6 @@ ROW = (
     "id", "definition", "definition_version", "key", "subject_type", "subject_id", "label",
     "ordering_key", "legal_entity_id", "journey_id", "amount", "currency",
 )  # fmt: skip
-
-
-def _row(run: WorkflowRun) -> dict[str, Any]:
-    return {name: run.__dict__[name] for name in ROW}
 
 
 def _run(draft: RunDraft, now: dt.datetime) -> WorkflowRun:
@@ -65,18 +61,22 @@ def _run(draft: RunDraft, now: dt.datetime) -> WorkflowRun:
     )
 
 
-def _steps(run: WorkflowRun) -> list[dict[str, Any]]:
-    forms = definition_of(run.definition, run.definition_version).steps
-    return [
+def _insert_steps(runs: Sequence[WorkflowRun]) -> None:
+    pairs = [(run, position, form) for run in runs for position, form in enumerate(_forms(run))]
+    insert_rows(
+        Step,
         {
-            "id": uuid7(),
-            "run_id": run.id,
-            "position": position,
-            "name": form.name,
-            "lane": form.lane,
-            "kind": form.kind,
-            "is_material": form.is_material,
-            "legal_entity_id": run.legal_entity_id,
-        }
-        for position, form in enumerate(forms)
-    ]
+            "id": [uuid7() for _ in pairs],
+            "run_id": [run.id for run, _, _ in pairs],
+            "position": [position for _, position, _ in pairs],
+            "name": [form.name for _, _, form in pairs],
+            "lane": [form.lane for _, _, form in pairs],
+            "kind": [form.kind for _, _, form in pairs],
+            "is_material": [form.is_material for _, _, form in pairs],
+            "legal_entity_id": [run.legal_entity_id for run, _, _ in pairs],
+        },
+    )
+
+
+def _forms(run: WorkflowRun) -> Sequence[StepForm]:
+    return definition_of(run.definition, run.definition_version).steps

@@ -1,12 +1,16 @@
 """Runs in this moment: what the engine holds in memory of a set while it plays its rounds."""
 
+import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from django.db import connection
+
+from apps.core.rows import uuid_array
 from apps.workflows.definition import Definition, Facts
-from apps.workflows.models import Step, WorkflowRun
 from apps.workflows.registry import definition_of
+from apps.workflows.types import HeldRun, HeldStep
 
 OVER = ("succeeded", "skipped")
 
@@ -15,9 +19,9 @@ OVER = ("succeeded", "skipped")
 class Turn:
     """One run in this moment: its steps by name and its facts."""
 
-    run: WorkflowRun
+    run: HeldRun
     definition: Definition
-    steps: dict[str, Step]
+    steps: dict[str, HeldStep]
     facts: Facts
 
     def view(self) -> Facts:
@@ -25,7 +29,7 @@ class Turn:
         outputs = {name: step.output for name, step in self.steps.items() if step.state in OVER}
         return {**self.facts, "outputs": outputs}
 
-    def ready(self) -> list[Step]:
+    def ready(self) -> list[HeldStep]:
         """Pending steps whose needs are over."""
         steps = self.steps
         return [
@@ -36,13 +40,20 @@ class Turn:
         ]
 
 
-def load_turns(runs: Sequence[WorkflowRun]) -> list[Turn]:
+_STEPS = """
+SELECT id, run_id, name, lane, is_material, state, output, posting_id, attempt, started_at,
+       waits_for, error_code, error_message
+FROM workflows_step WHERE run_id = ANY(%s::uuid[]) ORDER BY run_id, position
+"""
+
+
+def load_turns(runs: Sequence[HeldRun]) -> list[Turn]:
     """The steps and facts of many runs, read at once.
 
     Raises ``LookupError`` for a run on a definition that this release has no more.
     """
-    steps: dict[uuid.UUID, dict[str, Step]] = {run.id: {} for run in runs}
-    for step in Step.objects.filter(run_id__in=list(steps)).order_by("run_id", "position"):
+    steps: dict[uuid.UUID, dict[str, HeldStep]] = {run.id: {} for run in runs}
+    for step in _steps_of(runs):
         steps[step.run_id][step.name] = step
     facts = _facts_of(runs)
     return [
@@ -56,7 +67,16 @@ def load_turns(runs: Sequence[WorkflowRun]) -> list[Turn]:
     ]
 
 
-def _facts_of(runs: Sequence[WorkflowRun]) -> dict[tuple[str, int, str], Facts]:
+def _steps_of(runs: Sequence[HeldRun]) -> Iterator[HeldStep]:
+    with connection.cursor() as cursor:
+        cursor.execute(_STEPS, [uuid_array(run.id for run in runs)])
+        for row in cursor.fetchall():
+            step = HeldStep(*row)
+            step.output = {} if step.output == "{}" else json.loads(step.output)
+            yield step
+
+
+def _facts_of(runs: Sequence[HeldRun]) -> dict[tuple[str, int, str], Facts]:
     subjects: dict[tuple[str, int], list[str]] = {}
     for run in runs:
         key = (run.definition, run.definition_version)

@@ -169,5 +169,5 @@ def _insert_sql(model: type[models.Model], given: Given, total: int, *, unique: 
     return (
         f"INSERT INTO {quote(model._meta.db_table)} ({', '.join(columns)}) "  # noqa: S608 - names from metadata
         f"SELECT {', '.join(selected)} FROM {source}"
-        f"{' ON CONFLICT DO NOTHING' if unique else ''} RETURNING {quote(key.column)}"
+        f"{' ON CONFLICT DO NOTHING' if unique else ''} RETURNING {quote(str(key.column))}"
     )

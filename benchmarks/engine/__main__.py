@@ -108,9 +108,11 @@ def _rounds(settings: Settings, runs: dict[str, int], rounds: int) -> tuple[Any,
             with candidate.up(settings[name]) as started:
                 waits[name].append(_p95(candidate.latencies(started, 40)))
                 rates[name].append(float(candidate.throughput(started, runs[name])))
-        print(f"\nRound {number}" if number == 1 else f"Round {number}", end="")
-        print("".join(f"   {name} {rates[name][-1]:.0f} steps/s, p95 {waits[name][-1] * 1000:.1f} ms"
-                      for name in CANDIDATES), flush=True)  # fmt: skip
+        told = [
+            f"{name} {rates[name][-1]:.0f} steps/s, p95 {waits[name][-1] * 1000:.1f} ms"
+            for name in CANDIDATES
+        ]
+        print(f"Round {number}: {'; '.join(told)}", flush=True)
     return rates, waits
 
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import django
 
-from q2c.celery import app
+import q2c.celery
 
 django.setup()
+app = q2c.celery.app
 
 from apps.core.principal import Actor  # noqa: E402
 from apps.workflows.definition import (  # noqa: E402

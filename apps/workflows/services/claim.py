@@ -35,7 +35,7 @@ WITH due AS MATERIALIZED (
       AND (claimed_until IS NULL OR claimed_until < clock_timestamp())
     ORDER BY due_at LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
 ), eldest AS (
-    SELECT attempts, (clock_timestamp() + %(lease)s)::text AS held_until
+    SELECT attempts, (clock_timestamp() + %(lease)s::interval)::text AS held_until
     FROM due ORDER BY due_at LIMIT 1
 )
 SELECT id, definition, definition_version, subject_type, subject_id, label, legal_entity_id,
@@ -53,7 +53,7 @@ SELECT id, epoch, state, CASE WHEN due_at IS DISTINCT FROM claimed_until THEN du
 FROM workflows_workflowrun WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE
 """
 _RENEW = """
-WITH until AS (SELECT clock_timestamp() + %s AS held)
+WITH until AS (SELECT clock_timestamp() + %s::interval AS held)
 UPDATE workflows_workflowrun AS run SET attempts = 1, claimed_until = until.held,
     due_at = CASE WHEN due_at = claimed_until THEN until.held ELSE due_at END
 FROM until WHERE id = ANY(%s::uuid[])
@@ -65,8 +65,8 @@ def claim_runs(*, now: dt.datetime, limit: int = BATCH) -> list[HeldRun]:
 
     Who dies with a claim leaves the runs due again when the lease is over.
     """
-    parameters = {
-        "lease": LEASE,
+    parameters: dict[str, Any] = {
+        "lease": str(LEASE),
         "now": now,
         "states": DUE_STATES,
         "limit": limit,
@@ -143,4 +143,4 @@ def keep_claims(ids: Sequence[uuid.UUID]) -> None:
     """Hold on to runs that go on: the next round is their first dispatch again."""
     if ids:
         with connection.cursor() as cursor:
-            cursor.execute(_RENEW, [LEASE, uuid_array(ids)])
+            cursor.execute(_RENEW, [str(LEASE), uuid_array(ids)])

@@ -79,7 +79,7 @@ def start(db):
                     f"thing:{subject}",
                     entity.id,
                     uuid.uuid4(),
-                )  # fmt: skip
+                )
             )
         return start_runs(drafts, now=utc_now())
 

@@ -240,7 +240,7 @@ def test_a_word_that_came_before_the_wait_was_committed_is_heard(
     [run] = start("waiting")
 
     class Unseen:
-        class objects:  # noqa: N801 - stands for the manager
+        class objects:
             @staticmethod
             def filter(**_):
                 raise_signals({"word": {"said": 1}}, now=utc_now())

@@ -10,6 +10,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "q2c.settings")
 
+KEPT_SECONDS = 300
+
 app = Celery("q2c", amqp="q2c.reconnect:Amqp", task_cls="q2c.heard:HeardTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.set_default()
@@ -38,3 +40,14 @@ def hand_back(**_: object) -> None:
     from apps.core.stopping import stop_soon
 
     stop_soon()
+
+
+@signals.worker_process_init.connect
+def keep_connection(**_: object) -> None:
+    """A worker's child works on one task at a time and keeps its one connection between them.
+
+    The web process opens one a request instead (``CONN_MAX_AGE`` 0): there many would idle.
+    """
+    from django.db import connections
+
+    connections.settings["default"]["CONN_MAX_AGE"] = KEPT_SECONDS

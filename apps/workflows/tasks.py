@@ -10,8 +10,9 @@ from apps.workflows import services
 
 @shared_task(name="workflows.advance")
 def advance() -> None:
+    """Advance sets until nothing is due; ring again rather than run into the time limit."""
     if keep_working(lambda: services.advance_due(now=utc_now())):
-        enqueue("workflows.advance")
+        enqueue("workflows.advance", queue=services.QUEUE)
 
 
 @shared_task(name="workflows.expire")

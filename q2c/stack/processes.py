@@ -66,7 +66,7 @@ PROCESSES = (
         probe="/healthz/",
         preferred_port=8000,
     ),
-    _worker("worker", "-n worker@%h -Q default -c 2"),
+    _worker("worker", "-n worker@%h -Q default,workflows -c 2"),
     _worker("lanes", "-n lanes@%h -Q lanes -c 4"),
     ProcessSpec(name="scheduler", arguments="manage.py run_scheduler", phase=2, grace=24.0),
 )

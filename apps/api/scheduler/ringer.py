@@ -50,7 +50,7 @@ class Ringer:
         self.called: dt.datetime | None = None
         self.began: dt.datetime | None = None
         self.heard: frozenset[str] | None = None  # None: too early to tell
-        self.queues = {"default", "lanes"}
+        self.queues = {"default", "workflows", "lanes"}
 
     def pulse(self, now: dt.datetime) -> None:
         """Ring for everything that is due at ``now`` (UTC)."""
@@ -70,7 +70,7 @@ class Ringer:
     def _looks(now: dt.datetime) -> Iterator[tuple[Bell, Callable[[], bool]]]:
         yield Bell("ingestion.split"), has_unsplit
         yield Bell("ingestion.process"), has_due
-        yield Bell("workflows.advance"), lambda: has_due_runs(now)
+        yield Bell("workflows.advance", (), "workflows"), has_due_runs
         yield Bell("events.dispatch"), has_unread
         yield Bell("events.seal"), has_unsealed
 

@@ -58,7 +58,7 @@ class Ringer:
         if self.called is None or now - self.called >= ROLL_CALL:
             self.called = now
             self._call_the_roll(now)
-        for bell, is_due in self._looks(now):
+        for bell, is_due in self._looks():
             if self._may_ring(bell, now) and is_due():
                 self._ring(bell, now)
         for bell in self._of_connections(now):
@@ -67,7 +67,7 @@ class Ringer:
         self._claim_slots(now)
 
     @staticmethod
-    def _looks(now: dt.datetime) -> Iterator[tuple[Bell, Callable[[], bool]]]:
+    def _looks() -> Iterator[tuple[Bell, Callable[[], bool]]]:
         yield Bell("ingestion.split"), has_unsplit
         yield Bell("ingestion.process"), has_due
         yield Bell("workflows.advance", (), "workflows"), has_due_runs

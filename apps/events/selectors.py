@@ -69,11 +69,13 @@ def has_unread() -> bool:
 
 
 def has_unsealed() -> bool:
-    """Whether some settled event has no link in the chain yet."""
+    """Whether some settled event has no link in the chain yet. Events are sealed in their order
+    of (xid, id), so that a number below the newest sealed one may still be without a link."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT coalesce((SELECT max(id) FROM events_event WHERE xid < "
-            "pg_snapshot_xmin(pg_current_snapshot())), 0) > "
-            "coalesce((SELECT max(event_id) FROM events_seal), 0)"
+            "SELECT EXISTS (SELECT FROM events_event WHERE xid < "
+            "pg_snapshot_xmin(pg_current_snapshot()) AND (xid, id) > ALL (SELECT e.xid, e.id "
+            "FROM events_event e JOIN (SELECT event_id FROM events_seal ORDER BY position DESC "
+            "LIMIT 1) last ON last.event_id = e.id))"
         )
         return bool(cursor.fetchone()[0])

@@ -1,6 +1,7 @@
 """Time that passes by moving the rows' times into the past, and the next moment of interest."""
 
 import datetime as dt
+import time
 from functools import cache
 
 from django.db import connection
@@ -44,6 +45,19 @@ class Clock:
                 "- make_interval(secs => %s) WHERE state IN ('sending', 'unknown')",
                 [seconds],
             )
+
+    def is_settled(self) -> bool:
+        """Whether every event can be read. An open transaction anywhere in the server (a vacuum's
+        statistics, say) holds the horizon for a moment, which is waited for in real time."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT EXISTS (SELECT FROM events_event "
+                "WHERE xid >= pg_snapshot_xmin(pg_current_snapshot()))"
+            )
+            held = bool(cursor.fetchone()[0])
+        if held:
+            time.sleep(0.05)
+        return not held
 
     def seconds_to_next(self) -> float | None:
         """Until something becomes due by itself; None when nothing ever will."""

@@ -196,7 +196,7 @@ class Hub:
             seconds = self.clock.seconds_to_next()
             if seconds is not None:
                 self.clock.advance(seconds)
-            elif not due and not self.outbox:
+            elif not due and not self.outbox and self.clock.is_settled():
                 return
             before = frozenset()
         raise NeverAtRestError(f"bells {self.bells.waiting}, errors {self.faults[-3:]}")

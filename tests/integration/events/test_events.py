@@ -9,8 +9,8 @@ from django.db import connection, transaction
 from django.db.utils import IntegrityError, ProgrammingError
 
 from apps.core.fsm import transition_set
-from apps.events.models import Event, Transition
-from apps.events.selectors import count_transitions_without_actor, events_after
+from apps.events.models import CurrentXid, Event, Transition
+from apps.events.selectors import count_transitions_without_actor, events_after, has_unsealed
 from apps.events.services import acting, link_hash, publish_events, seal_events
 from apps.events.types import NewEvent
 from apps.jobs.models import Batch
@@ -96,6 +96,23 @@ def test_the_seal_covers_each_event_once(actor, now):
     with connection.cursor() as cursor:
         cursor.execute("SELECT hash FROM events_seal ORDER BY position LIMIT 1")
         assert cursor.fetchone()[0] == link_hash("0" * 64, first)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_event_with_a_number_below_the_newest_link_is_still_unsealed(actor, now):
+    publish_events([_event()], actor=actor, now=now)
+    late = Event.objects.get()
+    late.pk = late.pk + 1000  # numbers are taken before transactions get their place in the order
+    late.xid = CurrentXid()
+    late.save(force_insert=True)
+    wait_until_settled()
+    assert seal_events() == 2
+    assert not has_unsealed()
+    publish_events([_event()], actor=actor, now=now)
+    wait_until_settled()
+    assert has_unsealed()
+    assert seal_events() == 1
+    assert not has_unsealed()
 
 
 @pytest.mark.django_db

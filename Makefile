@@ -10,7 +10,7 @@ UV      := $(shell sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements/dev.lock)
 
 .DEFAULT_GOAL := help
 .PHONY: help env demo demo-reset test test-e2e test-fast flow check lint types contracts templates \
-        migrations erp screenshots lock bench-ingest
+        migrations erp screenshots lock bench-ingest bench-poison
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -37,6 +37,9 @@ flow: .venv/.ok ## Play the scenario headless on a fresh stack and check the inv
 
 bench-ingest: .venv/.ok ## Measure the webhook door beside a bare Django view (QUICK=1: roughly)
 	@exec $(STACK) --dir .run-bench-ingest exec --durable -- $(PY) -m benchmarks.ingest
+
+bench-poison: .venv/.ok ## Measure what one failing event costs its neighbours
+	@exec $(STACK) --dir .run-bench-ingest exec --durable -- $(PY) -m benchmarks.poison
 
 check: lint types contracts templates migrations test ## Everything that must hold before a change goes in
 

@@ -4,6 +4,7 @@ import asyncio
 import datetime as dt
 import random
 import re
+from typing import Any
 
 import pytest
 
@@ -96,8 +97,9 @@ def test_an_event_that_cannot_be_read_does_not_hide_the_others():
         answer["data"][0]["data"] = None
         return answer
 
-    source.now, source.get = BEGIN + 9, broken
-    page = asyncio.run(stripe.poll_events(source, {}))
+    client: Any = source
+    client.now, client.get = BEGIN + 9, broken
+    page = asyncio.run(stripe.poll_events(client, {}))
     assert [(m.object_type, m.fault is None) for m in page.objects] == [
         ("invoice", True), ("unreadable", False),
     ]  # fmt: skip

@@ -54,7 +54,8 @@ class Quotes:
         self.rows, self.now = rows, 0.0
 
     async def query_page(self, operation, soql):
-        since = dt.datetime.fromisoformat(re.search(r">= (\S+)Z", soql)[1]).replace(tzinfo=dt.UTC)
+        (moment,) = re.findall(r">= (\S+)Z", soql)
+        since = dt.datetime.fromisoformat(moment).replace(tzinfo=dt.UTC)
         seen = [r for r in self.rows if r[2] <= self.now and r[1] >= since.timestamp()]
         return [
             {"Id": key, "SystemModstamp": dt.datetime.fromtimestamp(moment, dt.UTC).isoformat()}
@@ -63,7 +64,9 @@ class Quotes:
 
 
 def _walk(poll, source, chance):
-    found, cursor, clock = set(), {}, BEGIN
+    found: set[str] = set()
+    cursor: dict[str, Any] = {}
+    clock = BEGIN
     while clock < BEGIN + 420:
         source.now = clock
         more = True

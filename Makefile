@@ -9,8 +9,8 @@ OFFLINE := Q2C_ENV=test DATABASE_URL=postgresql:///q2c REDIS_URL=redis://127.0.0
 UV      := $(shell sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements/dev.lock)
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo demo-reset test test-e2e test-fast test-platform flow soak check lint types contracts templates \
-        migrations erp screenshots lock bench-ingest
+.PHONY: help env demo demo-reset test test-e2e test-fast test-platform flow soak check lint types contracts \
+        templates migrations erp screenshots lock bench-ingest bench-poison
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ soak: .venv/.ok ## Memory under steady traffic for MINUTES (30)
 
 bench-ingest: .venv/.ok ## Measure the webhook door beside a bare Django view (QUICK=1: roughly)
 	@exec $(STACK) --dir .run-bench-ingest exec --durable -- $(PY) -m benchmarks.ingest
+
+bench-poison: .venv/.ok ## Measure what one failing event costs its neighbours
+	@exec $(STACK) --dir .run-bench-ingest exec --durable -- $(PY) -m benchmarks.poison
 
 check: lint types contracts templates migrations test ## Everything that must hold before a change goes in
 

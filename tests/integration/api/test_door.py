@@ -22,6 +22,7 @@ from apps.events.models import Event
 from apps.events.services import acting
 from apps.exceptions.models import ExceptionCase
 from apps.ingestion.models import Delivery, InboundEvent, Quarantine, SeenMessage
+from apps.ingestion.services import receive_delivery
 
 pytestmark = pytest.mark.django_db
 
@@ -197,7 +198,7 @@ def test_standard_webhooks_of_provisioning(client):
     assert Quarantine.objects.get().reason == "unsigned"
 
 
-_connects = []
+_connects: list[object] = []
 
 
 def _watch(event, arguments):
@@ -230,7 +231,7 @@ def test_a_connector_that_crashes_keeps_the_body(client, stripe, monkeypatch):
 @pytest.mark.django_db(transaction=True)
 def test_a_broken_connection_is_replaced_and_the_message_stored_once(client, stripe, monkeypatch):
     """REL-16: the first try may even have been committed."""
-    real, tries = webhooks.receive_delivery, []
+    real, tries = receive_delivery, []
 
     def fail_once(**values):
         receipt = real(**values)

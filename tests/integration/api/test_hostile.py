@@ -4,6 +4,7 @@ nothing else."""
 import json
 import random
 import string
+from typing import Any
 
 import pytest
 
@@ -88,7 +89,7 @@ def _huge_number(chance):
 
 
 # kind → (how a body is made, what the answer is, how it is sent)
-KINDS = {
+KINDS: dict[str, Any] = {
     "cut off": (_cut, {400}, {}),
     "deeply nested": (_nested, {400}, {}),
     "no text": (_noise, {415}, {}),

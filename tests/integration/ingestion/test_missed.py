@@ -86,7 +86,7 @@ def test_callbacks_that_were_lost(hub, simulator):
     _compare(source)  # the first walk reads the history
     for n in range(120):
         _provision(simulator, n)
-    deadline = time.monotonic() + 30
+    deadline, items = time.monotonic() + 30, []
     while time.monotonic() < deadline:
         items = httpx.get(f"{simulator.url}/events?limit=500", timeout=10).json()["items"]
         if len(items) == 120:
@@ -120,7 +120,7 @@ def test_events_of_invoices_that_were_lost(hub, simulator):
         for _ in range(40):
             draft = api.post("/v1/invoices", data={"customer": customer}).raise_for_status().json()
             api.post(f"/v1/invoices/{draft['id']}/finalize").raise_for_status()
-        wanted = {"limit": 100, "types[0]": topics[0], "types[1]": topics[1]}
+        wanted: dict[str, str | int] = {"limit": 100, "types[0]": topics[0], "types[1]": topics[1]}
         events = api.get("/v1/events", params=wanted).json()["data"]
     lost = _settle(simulator)
     _expect_all_found(source, [event["id"] for event in events], lost)

@@ -4,6 +4,7 @@ import asyncio
 import datetime as dt
 import random
 import re
+from typing import Any
 
 import pytest
 
@@ -53,7 +54,8 @@ class Quotes:
         self.rows, self.now = rows, 0.0
 
     async def query_page(self, operation, soql):
-        since = dt.datetime.fromisoformat(re.search(r">= (\S+)Z", soql)[1]).replace(tzinfo=dt.UTC)
+        (moment,) = re.findall(r">= (\S+)Z", soql)
+        since = dt.datetime.fromisoformat(moment).replace(tzinfo=dt.UTC)
         seen = [r for r in self.rows if r[2] <= self.now and r[1] >= since.timestamp()]
         return [
             {"Id": key, "SystemModstamp": dt.datetime.fromtimestamp(moment, dt.UTC).isoformat()}
@@ -62,7 +64,9 @@ class Quotes:
 
 
 def _walk(poll, source, chance):
-    found, cursor, clock = set(), {}, BEGIN
+    found: set[str] = set()
+    cursor: dict[str, Any] = {}
+    clock = BEGIN
     while clock < BEGIN + 420:
         source.now = clock
         more = True
@@ -96,8 +100,9 @@ def test_an_event_that_cannot_be_read_does_not_hide_the_others():
         answer["data"][0]["data"] = None
         return answer
 
-    source.now, source.get = BEGIN + 9, broken
-    page = asyncio.run(stripe.poll_events(source, {}))
+    client: Any = source
+    client.now, client.get = BEGIN + 9, broken
+    page = asyncio.run(stripe.poll_events(client, {}))
     assert [(m.object_type, m.fault is None) for m in page.objects] == [
         ("invoice", True), ("unreadable", False),
     ]  # fmt: skip

@@ -34,21 +34,23 @@ class HubEncoder(json.JSONEncoder):
         return _plain(o)
 
 
+_CANONICAL = json.JSONEncoder(
+    default=_plain,
+    sort_keys=True,
+    separators=(",", ":"),
+    ensure_ascii=False,
+    allow_nan=False,
+)
+
+
 def dumps(value: Any) -> str:
     """Canonical text of a value: equal values give equal text.
 
     Raises ``TypeError`` for a type without a JSON form, ``ValueError`` for NaN or infinity.
     """
-    text = json.dumps(
-        value,
-        default=_plain,
-        sort_keys=True,
-        separators=(",", ":"),
-        ensure_ascii=False,
-        allow_nan=False,
-    )
+    text = _CANONICAL.encode(value)
     # PostgreSQL's jsonb refuses U+0000; a vendor's stray NUL must not lose the row.
-    return _NUL.sub(r"\1\\ufffd", text)
+    return _NUL.sub(r"\1\\ufffd", text) if "\\u0000" in text else text
 
 
 def loads(text: str | bytes) -> Any:

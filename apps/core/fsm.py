@@ -7,7 +7,7 @@ from typing import Any
 from django.db import connection, models
 from django_fsm import FSMField
 
-from apps.core.codec import dumps
+from apps.core.rows import Given, Statement, run_together, unnest_sql, uuid_array, value_sql
 
 
 def transition_ends(model: type[models.Model], name: str) -> tuple[tuple[str, ...], str]:
@@ -68,51 +68,43 @@ def transition_rows(
     """Move many rows through one transition, each with values of its own (same columns in all)."""
     if not rows:
         return []
+    [moved] = run_together([transition_statement(model, name, rows, where=where, params=params)])
+    return [row[0] for row in moved]
+
+
+def transition_statement(
+    model: type[models.Model],
+    name: str,
+    rows: Sequence[tuple[uuid.UUID, Mapping[str, Any]]],
+    *,
+    where: str = "",
+    params: Sequence[Any] = (),
+) -> Statement:
+    """The one statement of :func:`transition_rows`, to be run together with others."""
     sources, target = transition_ends(model, name)
-    columns = list(rows[0][1])
-    statement = _update_sql(model, columns, where)
-    arguments: list[Any] = [target, *_column_arrays(model, columns, rows), list(sources), *params]
-    with connection.cursor() as cursor:
-        cursor.execute(statement, arguments)
-        return [row[0] for row in cursor.fetchall()]
+    given = Given.of(model, {name: [v[name] for _, v in rows] for name in rows[0][1]})
+    statement = _update_sql(model, given, where)
+    ids = uuid_array(row_id for row_id, _ in rows)
+    arguments = [target, *given.scalars(), ids, *given.arrays(), list(sources), *params]
+    return statement, arguments
 
 
-def _update_sql(model: type[models.Model], columns: list[str], where: str) -> str:
+# `state = ANY` would be guessed to be rare on a table that was not analysed yet, and the planner
+# would then compare every row of it with every given one instead of looking ids up.
+SOURCE = " AND array_position(%s::text[], target.state::text) IS NOT NULL"
+
+
+def _update_sql(model: type[models.Model], given: Given, where: str) -> str:
     table = connection.ops.quote_name(model._meta.db_table)
-    names = [_column(model, name) for name in columns]
-    sets = "".join(f', "{name}" = given."{name}"' for name in names)
+    sets = "".join(
+        f', "{field.column}" = {value_sql(field, value)}' for field, value in given.alike
+    )
+    sets += "".join(f', "{f.column}" = given."{f.column}"' for f, _ in given.differing)
     if any(field.name == "updated_at" for field in model._meta.fields):
         sets += ', "updated_at" = statement_timestamp()'
-    unnested = ", ".join(["%s::uuid[]"] + [f"%s::{_array_type(model, n)}" for n in columns])
-    aliases = ", ".join(['"id"'] + [f'"{name}"' for name in names])
     fence = f" AND ({where})" if where else ""
     return (
         f"UPDATE {table} AS target SET state = %s{sets} "  # noqa: S608 - names from metadata
-        f"FROM unnest({unnested}) AS given({aliases}) "
-        f"WHERE target.id = given.id AND target.state = ANY(%s){fence} RETURNING target.id"
+        f"FROM {unnest_sql(given, first='%s::uuid[]')} "
+        f"WHERE target.id = given.id{SOURCE}{fence} RETURNING target.id"
     )
-
-
-def _column(model: type[models.Model], name: str) -> str:
-    field = model._meta.get_field(name)
-    assert isinstance(field, models.Field)  # noqa: S101 - columns only, no reverse relations
-    return str(field.column)
-
-
-def _array_type(model: type[models.Model], name: str) -> str:
-    field = model._meta.get_field(name)
-    base = field.target_field if isinstance(field, models.ForeignKey) else field
-    return f"{base.db_type(connection)}[]"
-
-
-def _column_arrays(
-    model: type[models.Model],
-    columns: list[str],
-    rows: Sequence[tuple[uuid.UUID, Mapping[str, Any]]],
-) -> list[list[Any]]:
-    arrays: list[list[Any]] = [[row_id for row_id, _ in rows]]
-    for name in columns:
-        field = model._meta.get_field(name)
-        as_json = isinstance(field, models.JSONField)
-        arrays.append([dumps(v[name]) if as_json else v[name] for _, v in rows])
-    return arrays

@@ -1,6 +1,9 @@
 """The doorbell. A message names a task and carries ids; the owed work is a row in PostgreSQL."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from celery import current_app
 from django.db import transaction
@@ -25,8 +28,36 @@ class _Bell:
         self.__qualname__ = f"ring {task}"  # Django logs it when a robust hook fails
 
     def __call__(self) -> None:
+        gathered = _gathered.get()
+        if gathered is None:
+            self.ring()
+        else:
+            gathered.setdefault(self.key, self)
+
+    def ring(self) -> None:
         task, ids, queue = self.key
         enqueue(task, *ids, queue=queue)
+
+
+_gathered: ContextVar[dict[tuple[str, tuple[str, ...], str], _Bell] | None] = ContextVar(
+    "gathered", default=None
+)
+
+
+@contextmanager
+def bells_gathered() -> Iterator[None]:
+    """Ring what the transactions inside commit at the end, each bell once.
+
+    For transactions that follow one another at once; a bell costs a way to the broker and back.
+    """
+    gathered: dict[tuple[str, tuple[str, ...], str], _Bell] = {}
+    token = _gathered.set(gathered)
+    try:
+        yield
+    finally:
+        _gathered.reset(token)
+        for bell in gathered.values():
+            bell.ring()
 
 
 def enqueue_on_commit(task: str, *ids: str, queue: str = "default") -> None:

@@ -4,9 +4,13 @@ from apps.events.types import NewEvent
 from apps.exceptions.types import CaseDraft
 from apps.workflows.definition import Refuse
 from apps.workflows.models import Step, WorkflowRun
+from apps.workflows.types import HeldRun, HeldStep
+
+AnyRun = WorkflowRun | HeldRun
+AnyStep = Step | HeldStep
 
 
-def run_event(run: WorkflowRun, what: str) -> NewEvent:
+def run_event(run: AnyRun, what: str) -> NewEvent:
     return NewEvent(
         type=f"run.{what}",
         aggregate_type="workflow_run",
@@ -17,13 +21,13 @@ def run_event(run: WorkflowRun, what: str) -> NewEvent:
         data={
             "definition": run.definition,
             "subject_type": run.subject_type,
-            "subject_id": run.subject_id,
+            "subject_id": str(run.subject_id),
             "label": run.label,
         },
     )
 
 
-def step_event(run: WorkflowRun, step: Step, what: str) -> NewEvent:
+def step_event(run: AnyRun, step: AnyStep, what: str) -> NewEvent:
     return NewEvent(
         type=f"step.{what}",
         aggregate_type="step",
@@ -33,11 +37,11 @@ def step_event(run: WorkflowRun, step: Step, what: str) -> NewEvent:
         journey_id=run.journey_id,
         data={
             "definition": run.definition,
-            "run_id": run.id,
+            "run_id": str(run.id),
             "step": step.name,
             "lane": step.lane,
             "subject_type": run.subject_type,
-            "subject_id": run.subject_id,
+            "subject_id": str(run.subject_id),
             "label": run.label,
             "output": step.output,
             "error_code": step.error_code,
@@ -46,7 +50,7 @@ def step_event(run: WorkflowRun, step: Step, what: str) -> NewEvent:
     )
 
 
-def step_case(run: WorkflowRun, step: Step, refusal: Refuse) -> CaseDraft:
+def step_case(run: AnyRun, step: AnyStep, refusal: Refuse) -> CaseDraft:
     """The case of a step that a person must help."""
     return CaseDraft(
         code=refusal.code,

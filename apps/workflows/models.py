@@ -23,11 +23,14 @@ class WorkflowRun(EntityRecord):
     amount = AmountField(null=True)
     currency = models.CharField(max_length=3, blank=True)
     facts = JsonField(default=dict)
-    due_at = models.DateTimeField(null=True)  # when the engine should look again; NULL: when told
+    # When the engine should look again; NULL: when told; while claimed, the end of the claim.
+    due_at = models.DateTimeField(null=True)
+    claimed_until = models.DateTimeField(null=True)  # by the database's clock
+    attempts = models.PositiveIntegerField(default=0)  # dispatches that came to no end yet
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     state_hash = models.CharField(max_length=64, blank=True)
-    epoch = models.BigIntegerField(default=0)
+    epoch = models.BigIntegerField(default=0)  # raised by every claim
 
     class Meta:
         constraints = [
@@ -70,7 +73,10 @@ class WorkflowRun(EntityRecord):
 class Step(Record):
     """One step of a run. ``input_hash`` covers the facts that the step read."""
 
-    run = models.ForeignKey(WorkflowRun, on_delete=models.CASCADE, related_name="steps")
+    # step_once serves the look-up by run.
+    run = models.ForeignKey(
+        WorkflowRun, on_delete=models.CASCADE, related_name="steps", db_index=False
+    )
     position = models.PositiveSmallIntegerField()
     name = models.CharField(max_length=60)
     legal_entity_id = models.UUIDField(null=True)
@@ -92,12 +98,15 @@ class Step(Record):
     class Meta:
         ordering = ["position"]
         constraints = [models.UniqueConstraint(fields=["run", "name"], name="step_once")]
+        # None of them depends on the state, so that a step's usual change touches no index.
         indexes = [
+            models.Index(fields=["waits_for"], condition=~Q(waits_for=""), name="step_waits_for"),
             models.Index(
-                fields=["waits_for"], condition=Q(state="waiting"), name="step_waits_for"
+                fields=["deadline"], condition=Q(deadline__isnull=False), name="step_deadline"
             ),
-            models.Index(fields=["deadline"], condition=Q(state="waiting"), name="step_deadline"),
-            models.Index(fields=["posting_id"], name="step_posting"),
+            models.Index(
+                fields=["posting_id"], condition=Q(posting_id__isnull=False), name="step_posting"
+            ),
         ]
 
     @transition("state", source=["pending", "failed", "waiting"], target="running")

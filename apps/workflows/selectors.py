@@ -1,7 +1,9 @@
 """Reads of runs and steps."""
 
-import datetime as dt
 import uuid
+
+from django.db.models import Q
+from django.db.models.functions import Now
 
 from apps.core.principal import Principal
 from apps.core.scoping import ScopedQuerySet
@@ -18,10 +20,15 @@ def steps_of(run_ids: list[uuid.UUID]) -> list[Step]:
     return list(Step.objects.filter(run_id__in=run_ids).order_by("run_id", "position"))
 
 
-def has_due_runs(now: dt.datetime) -> bool:
-    return WorkflowRun.objects.filter(
-        due_at__lte=now, state__in=["pending", "running", "waiting", "failed"]
-    ).exists()
+def has_due_runs() -> bool:
+    """Whether a run is due that no worker holds, by the database's clock."""
+    return (
+        WorkflowRun.objects.filter(
+            due_at__lte=Now(), state__in=["pending", "running", "waiting", "failed"]
+        )
+        .filter(Q(claimed_until__isnull=True) | Q(claimed_until__lt=Now()))
+        .exists()
+    )
 
 
 def steps_by_id(ids: list[uuid.UUID]) -> dict[uuid.UUID, Step]:

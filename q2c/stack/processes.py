@@ -57,7 +57,9 @@ PROCESSES = (
         probe="/healthz/",
         preferred_port=8000,
     ),
-    ProcessSpec(name="worker", arguments=f"{WORKER} -n worker@%h -Q default -c 2", phase=2),
+    ProcessSpec(
+        name="worker", arguments=f"{WORKER} -n worker@%h -Q default,workflows -c 2", phase=2
+    ),
     ProcessSpec(name="lanes", arguments=f"{WORKER} -n lanes@%h -Q lanes -c 4", phase=2),
     ProcessSpec(name="scheduler", arguments="manage.py run_scheduler", phase=2),
 )

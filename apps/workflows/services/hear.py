@@ -5,6 +5,8 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.db.models.functions import Now
+
 from apps.core.codec import to_json
 from apps.core.fsm import transition_rows
 from apps.core.jobs import enqueue_on_commit
@@ -14,8 +16,9 @@ from apps.postings.models import Posting
 from apps.workflows.announce import step_case, step_event
 from apps.workflows.definition import Refuse
 from apps.workflows.models import Signal, Step, WorkflowRun
-from apps.workflows.services.advance import posting_output
-from apps.workflows.services.start import ENGINE
+from apps.workflows.services.rounds import posting_output
+from apps.workflows.services.start import ENGINE, QUEUE
+from apps.workflows.types import HeldStep
 
 STUCK = ("rejected", "dead", "parked")
 
@@ -55,14 +58,14 @@ def _succeed(results: Sequence[tuple[Step, Mapping[str, Any]]], now: dt.datetime
         return
     rows = [
         (step.id, {"output": to_json(dict(output)), "finished_at": now, "waits_for": "",
-                   "error_code": "", "error_message": ""})
+                   "deadline": None, "error_code": "", "error_message": ""})
         for step, output in results
     ]  # fmt: skip
     moved = set(transition_rows(Step, "succeed", rows))
     for step, output in results:
         step.output = to_json(dict(output))
     done = [step for step, _ in results if step.id in moved]
-    _ring({step.run_id for step in done}, now)
+    _ring({step.run_id for step in done})
     publish_events([step_event(s.run, s, "succeeded") for s in done], actor=ENGINE, now=now)
 
 
@@ -75,14 +78,14 @@ def _fail(
         for s in steps
     ]  # fmt: skip
     transition_rows(Step, "fail", rows)
-    _ring({step.run_id for step in steps}, now)
+    _ring({step.run_id for step in steps})
     publish_events([step_event(s.run, s, "failed") for s in steps], actor=ENGINE, now=now)
 
 
-def _ring(run_ids: set[uuid.UUID], now: dt.datetime) -> None:
+def _ring(run_ids: set[uuid.UUID]) -> None:
     if run_ids:
-        WorkflowRun.objects.filter(id__in=run_ids).update(due_at=now)
-        enqueue_on_commit("workflows.advance")
+        WorkflowRun.objects.filter(id__in=run_ids).update(due_at=Now())
+        enqueue_on_commit("workflows.advance", queue=QUEUE)
 
 
 def raise_signals(signals: Mapping[str, Mapping[str, Any]], *, now: dt.datetime) -> None:
@@ -98,8 +101,21 @@ def raise_signals(signals: Mapping[str, Mapping[str, Any]], *, now: dt.datetime)
             Step.objects.select_for_update(of=("self",))
             .select_related("run")
             .filter(state="waiting", waits_for__in=list(signals))
+            .exclude(waits_for="")
         )
         _succeed([(step, signals[step.waits_for]) for step in steps], now)
+
+
+def hear_missed(steps: Sequence[HeldStep], *, now: dt.datetime) -> None:
+    """What steps began to wait for may have come while their round was not committed yet: whoever
+    told of it saw no step that waits. Look once more."""
+    keys = [step.waits_for for step in steps if step.posting_id is None]
+    found = Signal.objects.filter(key__in=keys) if keys else ()
+    raise_signals({signal.key: signal.data for signal in found}, now=now)
+    posted = [step.posting_id for step in steps if step.posting_id is not None]
+    settled = Posting.objects.filter(id__in=posted, state__in=[*STUCK, "confirmed"])
+    if posted and (ids := list(settled.values_list("id", flat=True))):
+        settle_postings(ids, now=now)
 
 
 def expire_steps(*, now: dt.datetime) -> int:
@@ -116,7 +132,7 @@ def expire_steps(*, now: dt.datetime) -> int:
             "fail",
             [(s.id, {"error_code": r.code, "error_message": r.explanation}) for s, r in refusals],
         )
-        _ring({step.run_id for step in late}, now)
+        _ring({step.run_id for step in late})
         open_cases(
             [step_case(step.run, step, refusal) for step, refusal in refusals],
             actor=ENGINE,

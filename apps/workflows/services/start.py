@@ -3,15 +3,21 @@
 import datetime as dt
 from collections.abc import Sequence
 
+from apps.core.ids import uuid7
 from apps.core.jobs import enqueue_on_commit
 from apps.core.principal import system_actor
+from apps.core.rows import NOW, insert_rows
 from apps.events.services import acting, publish_events
 from apps.workflows.announce import run_event
+from apps.workflows.definition import StepForm
 from apps.workflows.models import Step, WorkflowRun
-from apps.workflows.registry import newest
+from apps.workflows.registry import definition_of, newest
 from apps.workflows.types import RunDraft
 
 ENGINE = system_actor("workflows.engine")
+
+
+QUEUE = "workflows"  # the engine's own, so that its bell waits behind nothing else
 
 
 def start_runs(drafts: Sequence[RunDraft], *, now: dt.datetime) -> list[WorkflowRun]:
@@ -19,18 +25,22 @@ def start_runs(drafts: Sequence[RunDraft], *, now: dt.datetime) -> list[Workflow
     if not drafts:
         return []
     with acting(ENGINE):
-        wanted = {(d.definition, d.key): d for d in drafts}
-        known = set(
-            WorkflowRun.objects.filter(key__in=[d.key for d in drafts]).values_list(
-                "definition", "key"
-            )
-        )
-        runs = [_run(d, now) for pair, d in wanted.items() if pair not in known]
-        WorkflowRun.objects.bulk_create(runs)
-        Step.objects.bulk_create([step for run in runs for step in _steps(run)])
+        distinct = {(draft.definition, draft.key): draft for draft in drafts}
+        wanted = [_run(draft, now) for draft in distinct.values()]
+        columns = {name: [run.__dict__[name] for run in wanted] for name in ROW}
+        common = {"due_at": NOW, "started_at": now}
+        made = set(insert_rows(WorkflowRun, columns, common=common, unique=True))
+        runs = [run for run in wanted if run.id in made]
+        _insert_steps(runs)
         publish_events([run_event(run, "started") for run in runs], actor=ENGINE, now=now)
-        enqueue_on_commit("workflows.advance")
+        enqueue_on_commit("workflows.advance", queue=QUEUE)
     return runs
+
+
+ROW = (
+    "id", "definition", "definition_version", "key", "subject_type", "subject_id", "label",
+    "ordering_key", "legal_entity_id", "journey_id", "amount", "currency",
+)  # fmt: skip
 
 
 def _run(draft: RunDraft, now: dt.datetime) -> WorkflowRun:
@@ -47,21 +57,26 @@ def _run(draft: RunDraft, now: dt.datetime) -> WorkflowRun:
         journey_id=draft.journey_id,
         amount=draft.amount,
         currency=draft.currency,
-        due_at=now,
         started_at=now,
     )
 
 
-def _steps(run: WorkflowRun) -> list[Step]:
-    return [
-        Step(
-            run=run,
-            position=position,
-            name=form.name,
-            lane=form.lane,
-            kind=form.kind,
-            is_material=form.is_material,
-            legal_entity_id=run.legal_entity_id,
-        )
-        for position, form in enumerate(newest(run.definition).steps)
-    ]
+def _insert_steps(runs: Sequence[WorkflowRun]) -> None:
+    pairs = [(run, position, form) for run in runs for position, form in enumerate(_forms(run))]
+    insert_rows(
+        Step,
+        {
+            "id": [uuid7() for _ in pairs],
+            "run_id": [run.id for run, _, _ in pairs],
+            "position": [position for _, position, _ in pairs],
+            "name": [form.name for _, _, form in pairs],
+            "lane": [form.lane for _, _, form in pairs],
+            "kind": [form.kind for _, _, form in pairs],
+            "is_material": [form.is_material for _, _, form in pairs],
+            "legal_entity_id": [run.legal_entity_id for run, _, _ in pairs],
+        },
+    )
+
+
+def _forms(run: WorkflowRun) -> Sequence[StepForm]:
+    return definition_of(run.definition, run.definition_version).steps

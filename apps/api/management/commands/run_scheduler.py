@@ -70,7 +70,7 @@ class Ringer:
         """Ring for everything that is due at ``now`` (UTC)."""
         self._ring_if(has_unsplit, "ingestion.split", now)
         self._ring_if(lambda: has_due(now), "ingestion.process", now)
-        self._ring_if(lambda: has_due_runs(now), "workflows.advance", now)
+        self._ring_if(has_due_runs, "workflows.advance", now, "workflows")
         self._ring_if(has_unread, "events.dispatch", now)
         self._ring_if(has_unsealed, "events.seal", now)
         for connection_id in due_lanes():
@@ -79,12 +79,14 @@ class Ringer:
             self._ring(("ingestion.read", connection_id), now, "lanes")
         self._claim_slots(now)
 
-    def _ring_if(self, is_due: Callable[[], bool], task: str, now: dt.datetime) -> None:
+    def _ring_if(
+        self, is_due: Callable[[], bool], task: str, now: dt.datetime, queue: str = "default"
+    ) -> None:
         if (
             now - self.rung.get((task,), dt.datetime.min.replace(tzinfo=dt.UTC)) >= QUIET
             and is_due()
         ):
-            self._ring((task,), now)
+            self._ring((task,), now, queue)
 
     def _ring(self, bell: tuple[str, ...], now: dt.datetime, queue: str = "default") -> None:
         last = self.rung.get(bell)

@@ -1,0 +1,90 @@
+"""DBOS Transact as it is fastest: workflows started in the processes that run them."""
+
+import contextlib
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+
+import psycopg
+
+from benchmarks.engine.children import ROOT, running
+
+PYTHON = ROOT / ".venv-bench" / "bin" / "python"
+SYSTEM = "dbos_bench"
+SWEEP = tuple(
+    {"processes": processes, "style": style, "concurrency": concurrency}
+    for processes in (1, 2, 3)
+    for style, concurrency in (("threads", 4), ("threads", 16), ("async", 16))
+)
+QUICK_SWEEP = ({"processes": 2, "style": "threads", "concurrency": 8},)
+Processes = list[subprocess.Popen[str]]
+
+
+def prepare() -> None:
+    """A database of its own on the same server, owned by the schema owner."""
+    if not PYTHON.exists():
+        raise SystemExit(
+            "DBOS is not installed. Run `make bench-engine`, which makes .venv-bench."
+        )
+    with psycopg.connect(os.environ["DATABASE_OWNER_URL"], autocommit=True) as database:
+        database.execute(f"DROP DATABASE IF EXISTS {SYSTEM} WITH (FORCE)")
+        database.execute(f"CREATE DATABASE {SYSTEM}")
+
+
+def _url(scheme: str) -> str:
+    info = psycopg.conninfo.conninfo_to_dict(os.environ["DATABASE_OWNER_URL"])
+    return f"{scheme}://{info['user']}@/{SYSTEM}?host={info['host']}"
+
+
+@contextlib.contextmanager
+def up(setting: dict[str, object]) -> Iterator[Processes]:
+    """``processes`` of DBOS, each with ``concurrency`` threads, or as many tasks of one loop."""
+    observer = {"BENCH_OBSERVER_URL": _url("postgresql")}
+    with contextlib.ExitStack() as stack:
+        processes: Processes = []
+        for number in range(int(str(setting["processes"]))):
+            command = [str(PYTHON), "-m", "benchmarks.engine.dbos_process",
+                       _url("postgresql+psycopg"), f"bench-{number}", str(setting["style"]),
+                       str(setting["concurrency"])]  # fmt: skip
+            process = stack.enter_context(running("dbos", command, observer))
+            _hear(process, "ready")
+            processes.append(process)
+        _ask(processes, "many", 20)
+        yield processes
+
+
+def throughput(processes: Processes, runs: int) -> float:
+    """Durable steps per second, from the first start to the last workflow's end."""
+    begun = time.perf_counter()
+    _ask(processes, "many", runs // len(processes))
+    return 4 * (runs // len(processes)) * len(processes) / (time.perf_counter() - begun)
+
+
+def latencies(processes: Processes, runs: int) -> list[float]:
+    """Seconds from start to finished of one workflow at a time."""
+    _say(processes[0], f"single {runs}")
+    return [float(word) for word in _line(processes[0]).split()]
+
+
+def _ask(processes: Processes, what: str, count: int) -> None:
+    for process in processes:
+        _say(process, f"{what} {count}")
+    for process in processes:
+        _hear(process, "done")
+
+
+def _say(process: subprocess.Popen[str], line: str) -> None:
+    if process.stdin is not None:
+        process.stdin.write(f"{line}\n")
+        process.stdin.flush()
+
+
+def _hear(process: subprocess.Popen[str], word: str) -> None:
+    heard = _line(process)
+    if heard != word:
+        raise RuntimeError(f"DBOS said {heard!r} instead of {word!r}; see its log")
+
+
+def _line(process: subprocess.Popen[str]) -> str:
+    return process.stdout.readline().strip() if process.stdout is not None else ""

@@ -10,7 +10,7 @@ UV      := $(shell sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements/dev.lock)
 
 .DEFAULT_GOAL := help
 .PHONY: help env demo demo-reset test test-e2e test-fast test-platform flow soak check lint types contracts \
-        templates migrations erp screenshots lock bench-ingest bench-poison
+        templates migrations erp screenshots lock bench-ingest bench-poison bench-engine
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -72,10 +72,14 @@ erp: .venv/.ok ## Run the Tryton server that the ERP tests use, in the foregroun
 screenshots: .venv/.ok ## Take the README's pictures from a running demo
 	$(PY) -m scenario screenshots
 
+# QUICK=1 is the short form: fewer runs, no sweep, one round.
+bench-engine: .venv/.ok .venv-bench/.ok ## Durable steps a second beside DBOS Transact and a Celery chain (QUICK=1: short)
+	@Q2C_ENV=test exec $(STACK) --dir .run-bench exec --durable -- $(PY) -m benchmarks.engine $(if $(QUICK),--quick)
+
 env: .venv/.ok ## Make the environment .venv from the hashed lock file
 
 lock: ## Resolve the requirements' .in files into the hashed lock files
-	@for name in requirements/base requirements/dev erp-modules/tryton/requirements; do \
+	@for name in requirements/base requirements/dev requirements/bench erp-modules/tryton/requirements; do \
 	  echo "$$name.lock"; \
 	  $(PY) -m uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-annotate \
 	    --custom-compile-command "make lock" $$name.in -o $$name.lock || exit 1; \
@@ -90,4 +94,13 @@ lock: ## Resolve the requirements' .in files into the hashed lock files
 	@if [ -z "$$SSL_CERT_FILE" ] && [ -n "$$PIP_CERT" ]; then export SSL_CERT_FILE="$$PIP_CERT"; fi; \
 	  $(PY) -m uv pip install -q --python $(PY) --require-hashes -r $< \
 	  || $(PY) -m pip install -q --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+# What benchmarks compare with stays apart from the product's environment.
+.venv-bench/.ok: requirements/bench.lock
+	@echo "Installing the packages of $< into .venv-bench"
+	@$(PYTHON) -m venv .venv-bench
+	@if [ -z "$$SSL_CERT_FILE" ] && [ -n "$$PIP_CERT" ]; then export SSL_CERT_FILE="$$PIP_CERT"; fi; \
+	  $(PY) -m uv pip install -q --python .venv-bench/bin/python --require-hashes -r $< \
+	  || .venv-bench/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r $<
 	@touch $@

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import connection, models
 from django_fsm import FSMField
 
-from apps.core.rows import Given, unnest_sql, uuid_array, value_sql
+from apps.core.rows import Given, Statement, run_together, unnest_sql, uuid_array, value_sql
 
 
 def transition_ends(model: type[models.Model], name: str) -> tuple[tuple[str, ...], str]:
@@ -68,14 +68,25 @@ def transition_rows(
     """Move many rows through one transition, each with values of its own (same columns in all)."""
     if not rows:
         return []
+    [moved] = run_together([transition_statement(model, name, rows, where=where, params=params)])
+    return [row[0] for row in moved]
+
+
+def transition_statement(
+    model: type[models.Model],
+    name: str,
+    rows: Sequence[tuple[uuid.UUID, Mapping[str, Any]]],
+    *,
+    where: str = "",
+    params: Sequence[Any] = (),
+) -> Statement:
+    """The one statement of :func:`transition_rows`, to be run together with others."""
     sources, target = transition_ends(model, name)
     given = Given.of(model, {name: [v[name] for _, v in rows] for name in rows[0][1]})
     statement = _update_sql(model, given, where)
     ids = uuid_array(row_id for row_id, _ in rows)
     arguments = [target, *given.scalars(), ids, *given.arrays(), list(sources), *params]
-    with connection.cursor() as cursor:
-        cursor.execute(statement, arguments)
-        return [row[0] for row in cursor.fetchall()]
+    return statement, arguments
 
 
 # `state = ANY` would be guessed to be rare on a table that was not analysed yet, and the planner

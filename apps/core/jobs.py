@@ -1,5 +1,9 @@
 """The doorbell. A message names a task and carries ids; the owed work is a row in PostgreSQL."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 from celery import current_app
 from django.db import transaction
 
@@ -43,7 +47,33 @@ class _OnCommit:
         self.__qualname__ = f"ring {bell.task}"  # Django logs it when a robust hook fails
 
     def __call__(self) -> None:
+        gathered = _gathered.get()
+        if gathered is None:
+            self.ring()
+        else:
+            gathered.setdefault(self.bell, self)
+
+    def ring(self) -> None:
         enqueue(self.bell.task, *self.bell.ids, queue=self.bell.queue)
+
+
+_gathered: ContextVar[dict[Bell, _OnCommit] | None] = ContextVar("gathered", default=None)
+
+
+@contextmanager
+def bells_gathered() -> Iterator[None]:
+    """Ring what the transactions inside commit at the end, each bell once.
+
+    For transactions that follow one another at once; a bell costs a way to the broker and back.
+    """
+    gathered: dict[Bell, _OnCommit] = {}
+    token = _gathered.set(gathered)
+    try:
+        yield
+    finally:
+        _gathered.reset(token)
+        for bell in gathered.values():
+            bell.ring()
 
 
 def enqueue_on_commit(task: str, *ids: str, queue: str = "default") -> None:

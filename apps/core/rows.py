@@ -118,6 +118,22 @@ def _text(value: Any) -> str:
     return str(value)
 
 
+Statement = tuple[str, Sequence[Any]]
+
+
+def run_together(statements: Sequence[Statement]) -> list[list[Any]]:
+    """Run statements in order in one message to the database; returns the rows of each."""
+    if not statements:
+        return []
+    text = ";\n".join(statement for statement, _ in statements)
+    with connection.cursor() as cursor:
+        cursor.execute(text, [value for _, values in statements for value in values])
+        found = [cursor.fetchall()]
+        while cursor.nextset():
+            found.append(cursor.fetchall())
+        return found
+
+
 def insert_rows(
     model: type[models.Model],
     columns: Columns,
@@ -125,21 +141,31 @@ def insert_rows(
     common: Mapping[str, Any] | None = None,
     unique: bool = False,
 ) -> list[Any]:
-    """Insert many rows in one statement and return their keys, in no order.
+    """Insert many rows and return their keys, in no order; see :func:`insert_statement`."""
+    if not next(iter(columns.values())):
+        return []
+    [rows] = run_together([insert_statement(model, columns, common=common, unique=unique)])
+    return [row[0] for row in rows]
+
+
+def insert_statement(
+    model: type[models.Model],
+    columns: Columns,
+    *,
+    common: Mapping[str, Any] | None = None,
+    unique: bool = False,
+) -> Statement:
+    """One statement that inserts many rows and returns their keys, in no order.
 
     ``columns`` holds the values of each column, as many in each; ``common`` what is alike in all.
     Columns that neither names take the model's default; moments of making and change are the
     database's. ``unique`` leaves out rows that a unique constraint refuses.
     """
     total = len(next(iter(columns.values())))
-    if total == 0:
-        return []
     given = Given.of(model, columns)
     given.alike.extend(_completion(model, dict(common or {}), columns))
     statement = _insert_sql(model, given, total, unique=unique)
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [*given.scalars(), *given.arrays()])
-        return [row[0] for row in cursor.fetchall()]
+    return statement, [*given.scalars(), *given.arrays()]
 
 
 def _completion(

@@ -5,6 +5,7 @@ import hashlib
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -13,7 +14,7 @@ from apps.core.failpoints import failpoint
 from apps.core.ids import uuid7
 from apps.core.jobs import enqueue_on_commit
 from apps.core.principal import Actor
-from apps.core.rows import insert_rows
+from apps.core.rows import Statement, insert_statement, run_together
 from apps.events.models import Cursor, Event, Seal
 from apps.events.registry import Subscriber, all_subscribers
 from apps.events.selectors import events_after, unsealed_events
@@ -29,43 +30,51 @@ GENESIS = "0" * 64
 def acting(actor: Actor) -> Iterator[None]:
     """A transaction whose state changes the database logs under this actor."""
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT before, set_config('q2c.actor', %s, true) "
-                "FROM (SELECT current_setting('q2c.actor', true) AS before OFFSET 0) AS actor",
-                [actor.text],
-            )
-            before = cursor.fetchone()[0] or ""
+        [[(before, _)]] = run_together([actor_statement(actor)])
         yield
         if before:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT set_config('q2c.actor', %s, true)", [before])
 
 
+def actor_statement(actor: Actor) -> Statement:
+    """What signs the state changes of the present transaction; returns who signed before."""
+    return (
+        "SELECT before, set_config('q2c.actor', %s, true) "
+        "FROM (SELECT current_setting('q2c.actor', true) AS before OFFSET 0) AS actor",
+        [actor.text],
+    )
+
+
 def publish_events(events: Sequence[NewEvent], *, actor: Actor, now: dt.datetime) -> None:
     """Write events in the caller's transaction and ring the dispatcher once it commits."""
+    run_together(event_statements(events, actor=actor, now=now))
+
+
+def event_statements(
+    events: Sequence[NewEvent], *, actor: Actor, now: dt.datetime
+) -> list[Statement]:
+    """What writes events, to be run together with the change they tell of."""
     if not events:
-        return
-    insert_rows(
-        Event,
-        {
-            "event_id": [uuid7() for _ in events],
-            "type": [event.type for event in events],
-            "aggregate_type": [event.aggregate_type for event in events],
-            "aggregate_id": [event.aggregate_id for event in events],
-            "aggregate_version": [event.aggregate_version for event in events],
-            "legal_entity_id": [event.legal_entity_id for event in events],
-            "journey_id": [event.journey_id for event in events],
-            "data": [event.data for event in events],
-        },
-        common={
-            "actor_kind": actor.kind,
-            "actor_id": actor.id,
-            "actor_label": actor.label,
-            "occurred_at": now,
-        },
-    )
+        return []
     enqueue_on_commit("events.dispatch")
+    columns: dict[str, list[Any]] = {
+        "event_id": [uuid7() for _ in events],
+        "type": [event.type for event in events],
+        "aggregate_type": [event.aggregate_type for event in events],
+        "aggregate_id": [event.aggregate_id for event in events],
+        "aggregate_version": [event.aggregate_version for event in events],
+        "legal_entity_id": [event.legal_entity_id for event in events],
+        "journey_id": [event.journey_id for event in events],
+        "data": [event.data for event in events],
+    }
+    common = {
+        "actor_kind": actor.kind,
+        "actor_id": actor.id,
+        "actor_label": actor.label,
+        "occurred_at": now,
+    }
+    return [insert_statement(Event, columns, common=common)]
 
 
 def dispatch_events(*, now: dt.datetime) -> int:

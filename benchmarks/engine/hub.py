@@ -56,7 +56,7 @@ def _load(ids: list[str]) -> Mapping[str, Facts]:
     return {found: {"order": {"id": found, "number": f"ORD-{found[-6:]}"}} for found in ids}
 
 
-define(
+DEFINITION = define(
     Definition(
         name=NAME,
         version=1,

@@ -3,14 +3,15 @@
 import datetime as dt
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, transaction
 
+from apps.core.errors import StaleWriteError
 from apps.core.failpoints import failpoint
 from apps.core.fsm import transition_rows
-from apps.core.jobs import enqueue
-from apps.events.services import acting, publish_events
+from apps.core.jobs import bells_gathered, enqueue
+from apps.events.services import publish_events
 from apps.exceptions.services import open_cases
 from apps.workflows.announce import step_case, step_event
 from apps.workflows.models import Step, WorkflowRun
@@ -41,7 +42,8 @@ def advance_due(*, now: dt.datetime) -> int:
             _stop(run, RuntimeError("Every worker that took this run ended while it did"), now)
     if sound:
         failpoint("step.after_claim")
-        _advance(sound, now)
+        with bells_gathered():
+            _advance(sound, now)
     return len(runs)
 
 
@@ -49,23 +51,13 @@ def _advance(runs: Sequence[HeldRun], now: dt.datetime) -> None:
     """All rounds of a set. One that fails is halved until the run at fault stands alone; rounds
     that were committed stand, and every other run goes on."""
     going = list(runs)
-    renewed = time.monotonic()
     try:
-        turns = load_turns(going)
-        while turns:
-            keep = time.monotonic() - renewed > RENEW_AFTER or turns[0].run.attempts > 1
-            turns, done = play_round(turns, now=now, keep=keep)
-            failpoint("step.after_commit")
-            going = [turn.run for turn in turns]
-            if keep:
-                renewed = time.monotonic()
-                for run in going:
-                    run.attempts = 1
-            if done.waiting:
-                hear_missed(done.waiting, now=now)
-            failpoint("saga.between")
+        for left in _rounds(runs, now):
+            going = left
     except DATABASE_FAULTS:
         raise
+    except StaleWriteError:
+        _advance(going, now)
     except Exception as error:  # noqa: BLE001 - halved, and told in the case of the one at fault
         if len(going) == 1:
             _stop(going[0], error, now)
@@ -75,10 +67,28 @@ def _advance(runs: Sequence[HeldRun], now: dt.datetime) -> None:
         _advance(going[middle:], now)
 
 
+def _rounds(runs: Sequence[HeldRun], now: dt.datetime) -> Iterator[list[HeldRun]]:
+    """Play round after round; after each come the runs that go on."""
+    turns = load_turns(runs)
+    renewed = time.monotonic()
+    while turns:
+        keep = time.monotonic() - renewed > RENEW_AFTER or turns[0].run.attempts > 1
+        turns, done = play_round(turns, now=now, keep=keep)
+        failpoint("step.after_commit")
+        if keep:
+            renewed = time.monotonic()
+            for turn in turns:
+                turn.run.attempts = 1
+        if done.waiting:
+            hear_missed(done.waiting, now=now)
+        yield [turn.run for turn in turns]
+        failpoint("saga.between")
+
+
 def _stop(run: HeldRun, error: Exception, now: dt.datetime) -> None:
     """A run that fails alone goes to a person: its step fails with one case."""
     logger.error("run %s of %s stopped", run.id, run.definition, exc_info=error)
-    with acting(ENGINE):
+    with transaction.atomic():
         if not hold_run(run, now=now):
             return
         step = _step_at_fault(run)

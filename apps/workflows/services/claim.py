@@ -6,11 +6,11 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 from apps.core.fsm import transition_rows
-from apps.core.rows import uuid_array
-from apps.events.services import acting, publish_events
+from apps.core.rows import run_together, uuid_array
+from apps.events.services import actor_statement, publish_events
 from apps.workflows.announce import run_event
 from apps.workflows.models import WorkflowRun
 from apps.workflows.policies import BATCH, SET_SIZES
@@ -31,17 +31,17 @@ WITH due AS MATERIALIZED (
     SELECT id, definition, definition_version, subject_type, subject_id, label, legal_entity_id,
            journey_id, amount, currency, state, epoch, attempts, due_at
     FROM workflows_workflowrun
-    WHERE due_at <= greatest(statement_timestamp(), %(now)s) AND state = ANY(%(states)s)
+    WHERE due_at <= greatest(statement_timestamp(), %s) AND state = ANY(%s)
       AND (claimed_until IS NULL OR claimed_until < clock_timestamp())
-    ORDER BY due_at LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
+    ORDER BY due_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
 ), eldest AS (
-    SELECT attempts, (clock_timestamp() + %(lease)s::interval)::text AS held_until
+    SELECT attempts, (clock_timestamp() + %s::interval)::text AS held_until
     FROM due ORDER BY due_at LIMIT 1
 )
 SELECT id, definition, definition_version, subject_type, subject_id, label, legal_entity_id,
        journey_id, amount, currency, state, epoch, attempts, held_until
 FROM due JOIN eldest USING (attempts)
-ORDER BY id LIMIT (SELECT (%(sizes)s::int[])[least(attempts + 1, %(depth)s)] FROM eldest)
+ORDER BY id LIMIT (SELECT (%s::int[])[least(attempts + 1, %s)] FROM eldest)
 """
 _TAKE = """
 UPDATE workflows_workflowrun AS run
@@ -65,18 +65,10 @@ def claim_runs(*, now: dt.datetime, limit: int = BATCH) -> list[HeldRun]:
 
     Who dies with a claim leaves the runs due again when the lease is over.
     """
-    parameters: dict[str, Any] = {
-        "lease": str(LEASE),
-        "now": now,
-        "states": DUE_STATES,
-        "limit": limit,
-        "sizes": list(SET_SIZES),
-        "depth": len(SET_SIZES),
-    }
-    with acting(ENGINE):
-        with connection.cursor() as cursor:
-            cursor.execute(_DUE, parameters)
-            runs = [HeldRun(*row) for row in cursor.fetchall()]
+    parameters = [now, DUE_STATES, limit, str(LEASE), list(SET_SIZES), len(SET_SIZES)]
+    with transaction.atomic():
+        _, rows = run_together([actor_statement(ENGINE), (_DUE, parameters)])
+        runs = [HeldRun(*row) for row in rows]
         fresh = [run for run in runs if run.state in ("pending", "failed")]
         transition_rows(WorkflowRun, "run", [(run.id, _claimed(run)) for run in fresh])
         _take([run for run in runs if run.state not in ("pending", "failed")])
@@ -102,7 +94,7 @@ def _take(runs: Sequence[HeldRun]) -> None:
 
 
 def hold_turns(turns: Sequence[Turn], *, now: dt.datetime) -> list[Turn]:
-    """Lock the runs of a set for this transaction; returns those that are still ours to advance.
+    """Lock the runs of a set for this transaction and sign it; returns those still ours.
 
     A run under another epoch was taken over while we stalled: our write is refused and the
     refusal told as ``run.stale_refused``. One that a person paused or cancelled is left alone.
@@ -112,9 +104,9 @@ def hold_turns(turns: Sequence[Turn], *, now: dt.datetime) -> list[Turn]:
 
 
 def _held(runs: Sequence[HeldRun], now: dt.datetime) -> set[uuid.UUID]:
-    with connection.cursor() as cursor:
-        cursor.execute(_HOLD, [uuid_array(run.id for run in runs)])
-        rows = {row[0]: row[1:] for row in cursor.fetchall()}
+    ids = uuid_array(run.id for run in runs)
+    _, found = run_together([actor_statement(ENGINE), (_HOLD, [ids])])
+    rows = {row[0]: row[1:] for row in found}
     held, stale = set(), []
     for run in runs:
         epoch, state, woken_at = rows[run.id]
@@ -128,7 +120,7 @@ def _held(runs: Sequence[HeldRun], now: dt.datetime) -> set[uuid.UUID]:
 
 
 def hold_run(run: HeldRun, *, now: dt.datetime) -> bool:
-    """Lock one run for this transaction; False when it is no more ours to advance."""
+    """Lock one run for this transaction and sign it; False when it is no more ours to advance."""
     return bool(_held([run], now))
 
 

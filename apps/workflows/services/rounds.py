@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db import transaction
+
 from apps.core.codec import content_hash, to_json
-from apps.core.errors import HubError
+from apps.core.errors import HubError, StaleWriteError
 from apps.core.failpoints import failpoint
-from apps.core.fsm import transition_rows
-from apps.events.services import acting, publish_events
+from apps.core.fsm import transition_statement
+from apps.core.rows import Statement, run_together
+from apps.events.services import event_statements
 from apps.events.types import NewEvent
 from apps.exceptions.services import open_cases
 from apps.exceptions.types import CaseDraft
@@ -42,6 +45,30 @@ class Round:
     events: list[NewEvent] = field(default_factory=list)
     cases: list[CaseDraft] = field(default_factory=list)
     waiting: list[HeldStep] = field(default_factory=list)
+    moves: list[Statement] = field(default_factory=list)
+    expected: list[int] = field(default_factory=list)
+
+    def move(
+        self,
+        model: type[Step | WorkflowRun],
+        name: str,
+        rows: Sequence[tuple[uuid.UUID, Mapping[str, Any]]],
+    ) -> None:
+        """Put rows down for a transition."""
+        if rows:
+            self.moves.append(transition_statement(model, name, rows))
+            self.expected.append(len(rows))
+
+    def write(self) -> None:
+        """Make all moves and tell of them, in one message to the database.
+
+        Raises ``StaleWriteError`` when somebody moved one of the rows meanwhile.
+        """
+        events = event_statements(self.events, actor=ENGINE, now=self.now)
+        found = run_together([*self.moves, *events])
+        moved = [len(rows) for rows in found[: len(self.moves)]]
+        if moved != self.expected:
+            raise StaleWriteError("a step was changed by somebody else in this round")
 
 
 def decide_turns(turns: Sequence[Turn]) -> list[Decided]:
@@ -83,12 +110,12 @@ def fault(run: HeldRun, step: str, error: Exception) -> Refuse:
 def play_round(turns: Sequence[Turn], *, now: dt.datetime, keep: bool) -> tuple[list[Turn], Round]:
     """Decide and commit one round; returns the runs that have a next one.
 
-    ``keep`` renews the lease of those. Raises whatever a step or a write raises, with nothing
-    written.
+    ``keep`` renews the lease of those. Raises whatever a write raises, with nothing written, and
+    ``StaleWriteError`` when somebody changed a step meanwhile: read the set again.
     """
     decided = decide_turns(turns)
     done = Round(now)
-    with acting(ENGINE):
+    with transaction.atomic():
         held = hold_turns(turns, now=now)
         if len(held) < len(turns):
             ours = {turn.run.id for turn in held}
@@ -97,7 +124,7 @@ def play_round(turns: Sequence[Turn], *, now: dt.datetime, keep: bool) -> tuple[
         going = _settle_runs(held, done)
         if keep:
             keep_claims([turn.run.id for turn in going])
-        publish_events(done.events, actor=ENGINE, now=now)
+        done.write()
         open_cases(done.cases, actor=ENGINE, now=now)
         failpoint("step.before_commit")
     return going, done
@@ -139,7 +166,7 @@ def _post(decided: Sequence[Decided], done: Round) -> list[Result]:
             continue
         waiting.append((step, {"posting_id": posting.id, "waits_for": f"posting:{posting.id}",
                                "deadline": None}))  # fmt: skip
-    _move("wait", waiting)
+    _move("wait", waiting, done)
     done.waiting += [step for step, _ in waiting]
     return results
 
@@ -193,7 +220,7 @@ def _wait(decided: Sequence[Decided], done: Round) -> list[Result]:
         deadline = done.now + dt.timedelta(seconds=command.seconds)
         waits = {"waits_for": command.signal, "deadline": deadline, "posting_id": None}
         waiting.append((step, waits))
-    _move("wait", waiting)
+    _move("wait", waiting, done)
     done.waiting += [step for step, _ in waiting]
     return results
 
@@ -212,7 +239,7 @@ def _succeed(results: Sequence[Result], done: Round) -> None:
         rows.append((step, values))
         step.output = values["output"]
         done.events.append(step_event(turn.run, step, "succeeded"))
-    _move("succeed", rows)
+    _move("succeed", rows, done)
 
 
 def _refuse(decided: Sequence[Decided], done: Round) -> None:
@@ -223,10 +250,10 @@ def _refuse(decided: Sequence[Decided], done: Round) -> None:
         step.error_code, step.error_message = command.code, command.explanation
         done.events.append(step_event(turn.run, step, "failed"))
         done.cases.append(step_case(turn.run, step, command))
-    _move("fail", rows)
+    _move("fail", rows, done)
 
 
-def _move(name: str, rows: Sequence[tuple[HeldStep, dict[str, Any]]]) -> None:
+def _move(name: str, rows: Sequence[tuple[HeldStep, dict[str, Any]]], done: Round) -> None:
     """Move steps through one transition, with what the engine noted about each."""
     noted = [
         (
@@ -240,12 +267,11 @@ def _move(name: str, rows: Sequence[tuple[HeldStep, dict[str, Any]]]) -> None:
         )
         for step, values in rows
     ]
-    moved = set(transition_rows(Step, name, noted))
+    done.move(Step, name, noted)
     for step, values in rows:
-        if step.id in moved:
-            step.state = TARGETS[name]
-            step.waits_for = values.get("waits_for", step.waits_for)
-            step.posting_id = values.get("posting_id", step.posting_id)
+        step.state = TARGETS[name]
+        step.waits_for = values.get("waits_for", step.waits_for)
+        step.posting_id = values.get("posting_id", step.posting_id)
 
 
 def _settle_runs(turns: Sequence[Turn], done: Round) -> list[Turn]:
@@ -259,10 +285,10 @@ def _settle_runs(turns: Sequence[Turn], done: Round) -> list[Turn]:
             plans.setdefault(_run_move(turn), []).append(turn.run)
     completed = plans.get("complete", [])
     finished = {**RELEASED, "due_at": None, "finished_at": done.now}
-    transition_rows(WorkflowRun, "complete", [(run.id, finished) for run in completed])
-    transition_rows(WorkflowRun, "fail", [_released(run) for run in plans.get("fail", [])])
+    done.move(WorkflowRun, "complete", [(run.id, finished) for run in completed])
+    done.move(WorkflowRun, "fail", [_released(run) for run in plans.get("fail", [])])
     waits = plans.get("wait", [])
-    transition_rows(WorkflowRun, "wait", [_released(r) for r in waits if r.state == "running"])
+    done.move(WorkflowRun, "wait", [_released(r) for r in waits if r.state == "running"])
     _release([run for run in waits if run.state == "waiting"])
     done.events += [run_event(run, "completed") for run in completed]
     return going

@@ -3,9 +3,14 @@
 import datetime as dt
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import q2c.celery  # noqa: F401 - makes the hub's Celery app the current one
 from apps.core.principal import Actor
+
+# How fast examples come says something about the machine, not about the hub.
+settings.register_profile("hub", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("hub")
 
 NOW = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
 

@@ -32,7 +32,7 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "inbox.after_commit_before_response": ("apps.api.webhooks", "_accept"),
     "split.before_commit": ("apps.ingestion.services.split", "_store"),
     "process.after_claim": ("apps.ingestion.services.process", "process_due"),
-    "process.before_commit": ("apps.ingestion.services.process", "process_due"),
+    "process.before_commit": ("apps.ingestion.services.process", "process_due.work"),
     "process.after_commit": ("apps.ingestion.services.process", "process_due"),
     "dispatch.after_handle_before_commit": ("apps.events.services", "_hand_over"),
     "step.after_claim": ("apps.workflows.services.advance", "advance_due"),

@@ -7,7 +7,9 @@ DOOR = (
     "apps.api.webhook_app", "apps.api.webhooks", "apps.api.door",
     "apps.ingestion.services.door",
 )  # fmt: skip
-FORBIDDEN = ("celery", "kombu", "redis", "channels", "apps.core.jobs", "apps.connectors.services")
+FORBIDDEN = (
+    "celery", "redis", "channels", "apps.core.bells", "apps.core.jobs", "apps.connectors.services",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

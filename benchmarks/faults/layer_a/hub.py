@@ -143,8 +143,9 @@ class Hub:
         return status
 
     def post(self, message: Message) -> None:
-        """Deliver a body; one that was not acknowledged is delivered again later."""
-        if self.send(message) not in (200, 201, 202):
+        """Deliver a body; one without an answer, or that may come again, comes again later."""
+        status = self.send(message)
+        if status is None or status >= 500:
             self.outbox.append(message)
 
     def answer_one(self) -> bool:

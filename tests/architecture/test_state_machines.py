@@ -54,3 +54,11 @@ def test_no_state_is_written_past_the_machine():
         if any(keyword.arg == "state" for keyword in call.keywords)
     ]
     assert bypasses == []
+
+
+def test_claims_of_inbound_events_are_left_through_the_fence():
+    """REL-12: what is processed moves only by ``settle_rows``, which names the claim's epoch."""
+    source = ast.parse((ROOT / "ingestion" / "services" / "process.py").read_text())
+    names = {node.id for node in ast.walk(source) if isinstance(node, ast.Name)}
+    assert "settle_rows" in names
+    assert not names & {"transition_rows", "transition_set"}

@@ -9,7 +9,11 @@ from apps.users.policies import may, who_may
 DECIDES = {
     "mapping_version": "mapping.approve",
     "outcome_decision": "outcome.approve",
+    "run_compensation": "run.approve",
+    "run_skip": "run.approve",
 }
+# What a program may ask for: a person decides it all the same.
+PROGRAMS_ASK = frozenset({"run_compensation"})
 OTHERWISE = "mapping.approve"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from apps.approvals.errors import ApprovalError
 from apps.approvals.models import Approval
-from apps.approvals.policies import refusal
+from apps.approvals.policies import PROGRAMS_ASK, refusal
 from apps.approvals.types import ApprovalRequest
 from apps.core.codec import content_hash, to_json
 from apps.core.errors import StaleWriteError
@@ -35,7 +35,7 @@ def request_approval(
             return standing
         if standing is not None:
             _move("make_stale", "stale", [standing.id], principal.actor, now)
-        row = _row(request, digest, principal, principal.person_id)
+        row = _row(request, digest, principal, maker)
         row.save(force_insert=True)
         made = Approval.objects.get(id=row.id)
         publish_events([approval_event(made, "requested")], actor=principal.actor, now=now)

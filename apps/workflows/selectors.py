@@ -20,7 +20,7 @@ def steps_of(run_ids: list[uuid.UUID]) -> list[Step]:
 
 def has_due_runs(now: dt.datetime) -> bool:
     return WorkflowRun.objects.filter(
-        due_at__lte=now, state__in=["pending", "running", "waiting", "failed"]
+        due_at__lte=now, state__in=["pending", "running", "waiting", "failed", "compensating"]
     ).exists()
 
 

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from apps.connectors.base import Connector, OutboundCall, Written
+from apps.connectors.errors import error_for
 from apps.connectors.http import Session
 from apps.connectors.models import Connection
 from apps.connectors.registry import connector_for
@@ -149,6 +150,12 @@ def _request_of(posting: Posting) -> dict[str, Any]:
 
 async def _send(session: Session, connector: Connector, posting: Posting) -> Outcome:
     call = call_of(posting)
+    if call.operation not in connector.capabilities:
+        raise error_for(
+            "rejected_by_vendor",
+            f"{session.vendor_name} has no {call.operation} in this hub: its connector does not "
+            f"declare what to do after a lost answer, so nothing was sent.",
+        )
     written = await connector.write(session, call)
     try:
         return Outcome(written, await connector.read_back(session, call, written))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from apps.core.codec import content_hash, to_json
+from apps.core.codec import to_json
 from apps.core.fsm import transition_rows, transition_set
 from apps.core.jobs import enqueue_on_commit
 from apps.events.services import acting, publish_events
@@ -29,6 +29,8 @@ from apps.workflows.definition import (
 )
 from apps.workflows.models import Signal, Step, WorkflowRun
 from apps.workflows.registry import action_of, definition_of
+from apps.workflows.services.hold import admit
+from apps.workflows.services.record import note_decisions, state_hash
 from apps.workflows.services.start import ENGINE
 
 BATCH = 100
@@ -46,9 +48,9 @@ class Turn:
     facts: Facts
     before: dict[str, str] = field(default_factory=dict)
 
-    def view(self) -> Facts:
+    def view(self, name: str) -> Facts:
         """What a step may read: the subject's facts and the outputs of the steps before it."""
-        outputs = {name: step.output for name, step in self.steps.items() if step.state in OVER}
+        outputs = {need: self.steps[need].output for need in self.definition.before(name)}
         return {**self.facts, "outputs": outputs}
 
     def ready(self) -> list[Step]:
@@ -68,8 +70,9 @@ def advance_due(*, now: dt.datetime) -> int:
             .filter(due_at__lte=now, state__in=["pending", "running", "waiting", "failed"])
             .order_by("due_at")[:BATCH]
         )
-        if runs:
-            _advance(runs, now)
+        admitted = admit(runs, now=now)
+        if admitted:
+            _advance(admitted, now)
     return len(runs)
 
 
@@ -79,7 +82,7 @@ def _advance(runs: Sequence[WorkflowRun], now: dt.datetime) -> None:
     cases: list[CaseDraft] = []
     for _ in range(ROUNDS):
         decided = [
-            (turn, step, turn.definition.step(step.name).decide(turn.view()))
+            (turn, step, turn.definition.step(step.name).decide(turn.view(step.name)))
             for turn in turns
             for step in turn.ready()
         ]
@@ -119,8 +122,8 @@ Decided = tuple[Turn, Step, Command]
 def _carry_out(
     decided: Sequence[Decided], events: list[NewEvent], cases: list[CaseDraft], now: dt.datetime
 ) -> None:
-    for turn, step, _ in decided:
-        step.input_hash = content_hash(turn.view())
+    note_decisions([(t.run, t.steps, t.facts, s, c) for t, s, c in decided], now)
+    for _, step, _ in decided:
         step.started_at = step.started_at or now
         step.attempt += 1
     succeeded: list[Result] = [(t, s, c.output) for t, s, c in decided if isinstance(c, Done)]
@@ -148,7 +151,9 @@ def _perform(decided: Sequence[Decided], now: dt.datetime) -> list[Result]:
 
 def _post(decided: Sequence[Decided], now: dt.datetime) -> list[Result]:
     """Submit all writes of this round; one that already stands confirmed gives its result now."""
-    drafts = [_draft(t, s, c) for t, s, c in decided if isinstance(c, Post)]
+    drafts = [
+        posting_draft(t.run, s, c, purpose=s.name) for t, s, c in decided if isinstance(c, Post)
+    ]
     postings = submit_postings(drafts, actor=ENGINE, now=now)
     waiting: list[tuple[Step, dict[str, Any]]] = []
     results: list[Result] = []
@@ -173,14 +178,14 @@ def posting_output(posting: Posting) -> dict[str, Any]:
     }
 
 
-def _draft(turn: Turn, step: Step, command: Post) -> PostingDraft:
+def posting_draft(run: WorkflowRun, step: Step, command: Post, *, purpose: str) -> PostingDraft:
+    """A step's command as the posting that carries it out."""
     kind, document_id, version = command.document
-    run = turn.run
     assert run.legal_entity_id is not None  # noqa: S101 - no run without a legal entity
     return PostingDraft(
         role=command.role,
         operation=command.operation,
-        purpose=step.name,
+        purpose=purpose,
         document_type=kind,
         document_id=uuid.UUID(document_id),
         document_version=version,
@@ -252,6 +257,7 @@ def _move(name: str, rows: Sequence[tuple[Step, dict[str, Any]]]) -> None:
             {
                 **values,
                 "input_hash": step.input_hash,
+                "command_hash": step.command_hash,
                 "started_at": step.started_at,
                 "attempt": step.attempt,
             },
@@ -277,7 +283,12 @@ def _write_runs(turns: Sequence[Turn], events: list[NewEvent], now: dt.datetime)
     ]
     transition_set(WorkflowRun, "run", [run.id for run in started], due_at=None)
     done = plans.get("complete", [])
-    transition_set(WorkflowRun, "complete", [r.id for r in done], due_at=None, finished_at=now)
+    walked = {turn.run.id: list(turn.steps.values()) for turn in turns}
+    ends = [
+        (r.id, {"due_at": None, "finished_at": now, "state_hash": state_hash(r, walked[r.id])})
+        for r in done
+    ]
+    transition_rows(WorkflowRun, "complete", ends)
     transition_set(WorkflowRun, "fail", [r.id for r in plans.get("fail", [])], due_at=None)
     waits = plans.get("wait", [])
     transition_set(WorkflowRun, "wait", [r.id for r in waits], due_at=None)

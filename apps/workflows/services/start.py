@@ -8,7 +8,7 @@ from apps.core.principal import system_actor
 from apps.events.services import acting, publish_events
 from apps.workflows.announce import run_event
 from apps.workflows.models import Step, WorkflowRun
-from apps.workflows.registry import newest
+from apps.workflows.registry import fingerprint, newest
 from apps.workflows.types import RunDraft
 
 ENGINE = system_actor("workflows.engine")
@@ -38,6 +38,7 @@ def _run(draft: RunDraft, now: dt.datetime) -> WorkflowRun:
     return WorkflowRun(
         definition=definition.name,
         definition_version=definition.version,
+        fingerprint=fingerprint(definition.name, definition.version),
         key=draft.key,
         subject_type=draft.subject_type,
         subject_id=draft.subject_id,

@@ -16,6 +16,7 @@ from apps.connectors.base import (
     VerifiedBody,
     Written,
 )
+from apps.connectors.errors import error_for
 from apps.connectors.http import Session
 from apps.connectors.vendors.provisioning import webhooks
 from apps.connectors.vendors.provisioning.client import SOURCE, read, send_event
@@ -66,8 +67,22 @@ class ProvisioningConnector:
         return None
 
     async def read_back(self, session: Session, call: OutboundCall, written: Written) -> ReadBack:
-        """The event was taken; what came of it is told by the callback."""
+        """The event was taken; what came of it is told by the callback. A revocation is believed
+        once the entitlement is gone. Raises ``TransientError`` until then."""
+        if call.operation == "entitlement.revoke":
+            await self._check_revoked(session, call)
         return ReadBack(written.external_id, data=written.data)
+
+    async def _check_revoked(self, session: Session, call: OutboundCall) -> None:
+        subscription = str(call.payload["subscription"])
+        found = await read(session, call.operation, "/entitlements", subscription=subscription)
+        if any(entitlement["state"] != "revoked" for entitlement in found["items"]):
+            raise error_for(
+                "locked",
+                f"{session.vendor_name} has taken the revocation of {subscription} and has not "
+                f"carried it out yet. The hub looks again.",
+                retry_after=1.0,
+            )
 
     async def fetch(
         self, session: Session, object_type: str, ids: Sequence[str]

@@ -24,9 +24,12 @@ def request_approval(
     """Ask another person to decide.
 
     An open request for the same subject and content is returned as it stands; one for older
-    content becomes stale. Raises ``ApprovalError`` for a principal who is not a person.
+    content becomes stale. Raises ``ApprovalError`` for a program, but for what programs may ask.
     """
-    if principal.person_id is None:
+    maker = principal.person_id
+    if maker is None and request.kind in PROGRAMS_ASK:
+        maker = uuid.UUID(principal.actor.id)
+    if maker is None:
         raise ApprovalError("A program cannot ask for an approval; a person must propose this.")
     digest = content_hash(request.content)
     with acting(principal.actor):

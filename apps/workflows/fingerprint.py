@@ -68,7 +68,6 @@ def _parts(node: Any) -> Iterator[Any]:
 
 def _without_words(node: ast.AST, name: str, value: Any) -> Any:
     """A body without its docstring."""
-    is_body = name == "body" and isinstance(node, ast.FunctionDef)
-    if is_body and ast.get_docstring(node, clean=False) is not None:
-        return value[1:]
+    if name == "body" and isinstance(node, ast.FunctionDef):
+        return value[1:] if ast.get_docstring(node, clean=False) is not None else value
     return value

@@ -13,7 +13,7 @@ STEERABLE = ("running", "failed", "waiting", "paused", "completed")
 
 @dataclass(frozen=True, slots=True)
 class StepFacts:
-    """What these decisions read of a step; ``posting`` is the state of its write, empty without."""
+    """What these decisions read of a step; ``posting`` is its write's state, empty without."""
 
     name: str
     state: str
@@ -84,15 +84,12 @@ def compensate_refusal(state: str, steps: Sequence[StepFacts]) -> str:
     passed = next((s for s in steps if s.kind == "pivot" and (s.state in OVER or s.stands)), None)
     if passed is not None:
         return (
-            f"{passed.words.capitalize()} was the point of no return. From there the run only goes "
-            f"forward: mend what is stuck, retry it, or skip it with a second person."
+            f"{passed.words.capitalize()} was the point of no return. From there the run only "
+            f"goes forward: mend what is stuck, retry it, or skip it with a second person."
         )
     parked = next((s for s in steps if s.posting == "parked" and s.state not in OVER), None)
     if parked is not None:
-        return (
-            f"It is not known whether what {parked.words} wrote stands at the platform. Decide "
-            f"that on its exception first."
-        )
+        return _undecided(parked)
     return ""
 
 
@@ -106,28 +103,27 @@ def reset_refusal(state: str, wanted: StepFacts | None, after: Sequence[StepFact
         return f"{wanted.words.capitalize()} has not been reached yet."
     parked = next((s for s in (wanted, *after) if s.posting == "parked"), None)
     if parked is not None:
-        return (
-            f"It is not known whether what {parked.words} wrote stands at the platform. Decide "
-            f"that on its exception first."
-        )
+        return _undecided(parked)
     return ""
 
 
 def skip_refusal(state: str, step: StepFacts | None) -> str:
     """Why a step cannot be skipped, empty when it can."""
-    if state not in OPEN_RUNS:
-        return f"The run is {state}; nothing is skipped any more."
     if step is None:
         return "The run has no such step."
-    if step.state != "failed":
-        return f"{step.words.capitalize()} is {step.state}; only a failed step is skipped."
-    if not step.may_skip:
-        return (
-            f"Later steps need what {step.words} gives. It cannot be skipped; mend and retry it."
-        )
-    if step.posting in UNSURE:
-        return (
-            f"It is not known whether what {step.words} wrote stands at the platform. Decide that "
-            f"on its exception first."
-        )
-    return ""
+    rules = (
+        (state not in OPEN_RUNS, f"The run is {state}; nothing is skipped any more."),
+        (step.state != "failed",
+         f"{step.words.capitalize()} is {step.state}; only a failed step is skipped."),
+        (not step.may_skip,
+         f"Later steps need what {step.words} gives. It cannot be skipped; mend and retry it."),
+        (step.posting in UNSURE, _undecided(step)),
+    )  # fmt: skip
+    return next((words for applies, words in rules if applies), "")
+
+
+def _undecided(step: StepFacts) -> str:
+    return (
+        f"It is not known whether what {step.words} wrote stands at the platform. Decide that on "
+        f"its exception first."
+    )

@@ -4,8 +4,8 @@
                    └─ revenue schedule ───────────┘
 
 No invoice is posted before its customer and dimensions exist in the ERP. Nothing here is beyond
-undoing, also when all of it is done: the revenue entry is reversed, then the invoice is credited by
-a credit memo of its own. Neither document is deleted.
+undoing, also when all of it is done: the revenue entry is reversed, then the invoice is credited
+by a credit memo of its own. Neither document is deleted.
 """
 
 from decimal import Decimal

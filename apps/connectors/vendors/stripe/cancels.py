@@ -1,7 +1,7 @@
 """Taking back what was sold: subscriptions end now, and what they invoiced is credited.
 
-Nothing is deleted: Stripe keeps an ended subscription, and a credit note stands beside its invoice.
-Each part looks at what stands before it writes, so the whole may be repeated at any point.
+Nothing is deleted: Stripe keeps an ended subscription, and a credit note stands beside its
+invoice. Each part looks at what stands before it writes, so the whole may be repeated.
 """
 
 from collections.abc import Mapping, Sequence

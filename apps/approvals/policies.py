@@ -12,8 +12,6 @@ DECIDES = {
     "run_compensation": "run.approve",
     "run_skip": "run.approve",
 }
-# What a program may ask for: a person decides it all the same.
-PROGRAMS_ASK = frozenset({"run_compensation"})
 OTHERWISE = "mapping.approve"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from apps.approvals.errors import ApprovalError
 from apps.approvals.models import Approval
-from apps.approvals.policies import PROGRAMS_ASK, refusal
+from apps.approvals.policies import refusal
 from apps.approvals.types import ApprovalRequest
 from apps.core.codec import content_hash, to_json
 from apps.core.errors import StaleWriteError
@@ -24,12 +24,9 @@ def request_approval(
     """Ask another person to decide.
 
     An open request for the same subject and content is returned as it stands; one for older
-    content becomes stale. Raises ``ApprovalError`` for a program, but for what programs may ask.
+    content becomes stale. Raises ``ApprovalError`` for a principal who is not a person.
     """
-    maker = principal.person_id
-    if maker is None and request.kind in PROGRAMS_ASK:
-        maker = uuid.UUID(principal.actor.id)
-    if maker is None:
+    if principal.person_id is None:
         raise ApprovalError("A program cannot ask for an approval; a person must propose this.")
     digest = content_hash(request.content)
     with acting(principal.actor):
@@ -38,7 +35,7 @@ def request_approval(
             return standing
         if standing is not None:
             _move("make_stale", "stale", [standing.id], principal.actor, now)
-        row = _row(request, digest, principal, maker)
+        row = _row(request, digest, principal, principal.person_id)
         row.save(force_insert=True)
         made = Approval.objects.get(id=row.id)
         publish_events([approval_event(made, "requested")], actor=principal.actor, now=now)

@@ -12,7 +12,12 @@ from apps.workflows.services.control import (
 )
 from apps.workflows.services.hear import expire_steps, raise_signals, settle_postings
 from apps.workflows.services.hold import release_held
-from apps.workflows.services.proposals import carry_out, propose_compensation, propose_skip
+from apps.workflows.services.proposals import (
+    carry_out,
+    propose_compensation,
+    propose_skip,
+    request_compensation,
+)
 from apps.workflows.services.replay import ReplayReport, replay_runs
 from apps.workflows.services.start import start_runs
 from apps.workflows.services.undo import compensate_due, settle_undos
@@ -31,6 +36,7 @@ __all__ = [
     "raise_signals",
     "release_held",
     "replay_runs",
+    "request_compensation",
     "reset_to_step",
     "resume_runs",
     "retry_steps",

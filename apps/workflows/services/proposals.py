@@ -9,8 +9,10 @@ from apps.approvals.services import request_approval
 from apps.approvals.types import ApprovalRequest
 from apps.core.principal import Actor, Principal
 from apps.events.services import acting, publish_events
+from apps.exceptions.models import ExceptionCase
+from apps.exceptions.services import open_cases
 from apps.workflows import policies
-from apps.workflows.announce import run_event
+from apps.workflows.announce import run_case, run_event
 from apps.workflows.errors import RunActionError
 from apps.workflows.models import WorkflowRun
 from apps.workflows.services.control import Held, compensate_runs, skip_step, why_not_compensate
@@ -43,6 +45,30 @@ def propose_skip(
         title = f"Go on without {step.replace('_', ' ')} of {held.runs[0].label}"
         content = {"run": run_id, "step": step}
         return _ask(held.runs[0], SKIP, title, content, reason, principal, now)
+
+
+def request_compensation(
+    run_id: uuid.UUID, *, reason: str, actor: Actor, now: dt.datetime
+) -> ExceptionCase:
+    """A program's wish that a run be undone becomes a case: people propose and approve it.
+
+    Raises ``RunActionError`` when the run cannot be compensated.
+    """
+    with acting(actor):
+        held = Held([run_id])
+        run = held.runs[0]
+        held.refuse(lambda each: why_not_compensate(held, each))
+        draft = run_case(
+            run,
+            code="compensation_requested",
+            title=f"{actor.label} asks to take back what {run.label} has written",
+            explanation=f"{actor.label} says: {reason} Open the run and compensate it, which a "
+            f"second person approves, or close this with the reason why not.",
+        )
+        event = run_event(run, "compensation_requested", reason=reason)
+        publish_events([event], actor=actor, now=now)
+        [case] = open_cases([draft], actor=actor, now=now)
+    return case
 
 
 def undoes(held: Held, run: WorkflowRun) -> list[str]:

@@ -232,6 +232,12 @@ def _finish(retreats: Sequence[Retreat], now: dt.datetime) -> None:
     ]
     transition_rows(WorkflowRun, "finish_compensation", rows)
     publish_events([run_event(r.run, "compensated") for r in ended], actor=ENGINE, now=now)
+    close_for_subjects(
+        [("workflows.run", r.run.id) for r in ended],
+        reason="The run was compensated.",
+        actor=ENGINE,
+        now=now,
+    )
 
 
 def settle_undos(posting_ids: Sequence[uuid.UUID], *, now: dt.datetime) -> None:

@@ -146,6 +146,16 @@ def test_an_entitlement_is_revoked_once(rig: Rig, fault: str | None) -> None:
 
 
 @provisioning
+def test_what_never_came_to_be_is_as_good_as_revoked_after_a_while(rig: Rig) -> None:
+    call = rig.call("entitlement.revoke", new_reference())
+    written = write(rig, call)
+    with pytest.raises(TransientError):
+        read_back(rig, call, written)
+    long_ago = {**written.data, "asked_at": "2026-11-01T00:00:00+00:00"}
+    assert read_back(rig, call, replace(written, data=long_ago)).external_id == call.reference
+
+
+@provisioning
 def test_a_revocation_is_believed_once_it_is_carried_out(rig: Rig) -> None:
     call = provisioned(rig, new_reference())
     rig.simulator.control("POST", "delay", {"seconds": 60})

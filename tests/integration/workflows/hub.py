@@ -73,6 +73,20 @@ class Hub:
         order = Order.objects.latest("created_at")
         return WorkflowRun.objects.get(definition="order_activation", subject_id=order.id)
 
+    def amend(self, order: Order) -> WorkflowRun:
+        """Ten more seats of an order; returns the run of the amendment."""
+        number = next(numbers)
+        document = _own(world.amendment(), number)
+        account = document["SBQQ__Account__r"]
+        document["SBQQ__Account__r"] = {**account, "AccountNumber": order.customer.number}
+        document["Contract"] = None
+        document["SBQQ__MasterContract__c"] = order.quote.contract_reference
+        seats = order.lines.get(product__sku="SEAT-PRO").external_key
+        document["lines"][0]["SBQQ__UpgradedSubscription__r"] = {"SBQQ__QuoteLine__c": seats}
+        self._receive("salesforce.quote.in", "quote", document["Id"], document, "api")
+        self.hear()
+        return WorkflowRun.objects.filter(definition="amendment").latest("created_at")
+
     def invoice(self, order: Order, **changes: Any) -> WorkflowRun:
         """What billing invoiced of an order; returns the run that posts it."""
         number = next(numbers)

@@ -7,9 +7,11 @@ from django.shortcuts import render
 
 from apps.console.access import page
 from apps.console.listing import Column, filter_menu, page_of, render_list
-from apps.console.requests import ConsoleRequest
+from apps.console.requests import ConsoleRequest, wants
 from apps.console.sections.workflows import STATES, RunFilter, run_detail, run_rows
 from apps.core.clock import utc_now
+from apps.users.policies import may
+from apps.workflows.models import WorkflowRun
 from apps.workflows.registry import all_definitions
 from apps.workflows.selectors import list_runs
 
@@ -49,9 +51,23 @@ def workflows(request: ConsoleRequest) -> HttpResponse:
 @page("workflows")
 def workflow(request: ConsoleRequest, run_id: uuid.UUID) -> HttpResponse:
     """One run: lanes, steps, writes, events."""
+    return _render(request, _visible(request, run_id))
+
+
+def _visible(request: ConsoleRequest, run_id: uuid.UUID) -> WorkflowRun:
     run = list_runs(request.principal).select_related("legal_entity").filter(pk=run_id).first()
     if run is None:
         raise Http404("There is no such run.")
+    return run
+
+
+def _render(request: ConsoleRequest, run: WorkflowRun) -> HttpResponse:
     now = utc_now()
-    context = {"detail": run_detail(run, request.principal, now), "now": now}
-    return render(request, "console/workflows/page.html", context)
+    context = {
+        "detail": run_detail(run, request.principal, now),
+        "may_steer": may(request.principal, "run.steer"),
+        "now": now,
+    }
+    part = "console/workflows/run.html"
+    template = part if wants(request, "run") else "console/workflows/page.html"
+    return render(request, template, context)

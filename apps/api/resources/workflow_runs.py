@@ -181,5 +181,5 @@ def _runs(view: HubView) -> QuerySet[WorkflowRun]:
 
 
 def _detail(run: WorkflowRun) -> dict[str, Any]:
-    steps = StepSerializer(steps_of([run.id]), many=True).data
+    steps = [StepSerializer(step).data for step in steps_of([run.id])]
     return {**RunSerializer(run).data, "steps": steps}

@@ -201,18 +201,23 @@ def _asked_url(run: WorkflowRun) -> str:
     return reverse("approval", args=[asked.code]) if asked and waits else ""
 
 
+VERDICTS = {
+    "completed": ("Completed.", "Every step has its result."),
+    "compensated": ("Compensated.", "What it had written was taken back."),
+    "paused": ("Paused.", "Nothing new is sent; what was sent is still confirmed."),
+}
+
+
 def _verdict(run: WorkflowRun, steps: Sequence[Step]) -> tuple[str, str]:
     if run.held_for:
         return "Held by this release.", "Its exception says why; nothing is sent meanwhile."
-    known = {
-        "completed": ("Completed.", "Every step has its result."),
-        "compensated": ("Compensated.", "What it had written was taken back."),
-        "paused": ("Paused.", "Nothing new is sent; what was sent is still confirmed."),
-    }
-    if run.state in known:
-        return known[run.state]
     if run.state == "compensating":
         return _retreat(steps)
+    return VERDICTS.get(run.state) or _stand(run, steps)
+
+
+def _stand(run: WorkflowRun, steps: Sequence[Step]) -> tuple[str, str]:
+    """What a run that goes forward stands at."""
     failed = next((step for step in steps if step.state == "failed"), None)
     if failed:
         return f"{step_name(failed.name)} needs a person.", failed.error_message

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
@@ -13,12 +14,11 @@ from apps.approvals.models import Approval
 from apps.console.access import form_action
 from apps.console.forms import ReasonForm
 from apps.console.requests import ConsoleRequest, with_toast
-from apps.console.sections.workflows import run_detail
+from apps.console.views.workflows import render_run, visible_run
 from apps.core.clock import utc_now
-from apps.users.policies import may
+from apps.core.principal import Actor
 from apps.workflows.errors import RunActionError
 from apps.workflows.models import WorkflowRun
-from apps.workflows.selectors import list_runs
 from apps.workflows.services import (
     cancel_runs,
     pause_runs,
@@ -28,52 +28,68 @@ from apps.workflows.services import (
     resume_runs,
 )
 
-Do = Callable[[ConsoleRequest, WorkflowRun, str, str], str]
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What somebody asks of a run, with the reason; ``step`` is empty for the run itself."""
+
+    request: ConsoleRequest
+    run: WorkflowRun
+    step: str
+    reason: str
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What every service takes."""
+        return {"reason": self.reason, "now": utc_now()}
+
+    @property
+    def actor(self) -> Actor:
+        return self.request.principal.actor
 
 
 @dataclass(frozen=True, slots=True)
 class RunDialog:
-    """The words of a dialog, and what it does: (request, run, step, reason) to the toast."""
+    """The words of a dialog, and what it does; that gives the toast."""
 
     title: str
     intro: str
     submit: str
-    do: Do
+    do: Callable[[Asked], str]
     danger: bool = False
 
 
-def _pause(request: ConsoleRequest, run: WorkflowRun, step: str, reason: str) -> str:
-    pause_runs([run.id], reason=reason, actor=request.principal.actor, now=utc_now())
-    return f"{run.label} is paused."
+def _pause(asked: Asked) -> str:
+    pause_runs([asked.run.id], actor=asked.actor, **asked.said)
+    return f"{asked.run.label} is paused."
 
 
-def _resume(request: ConsoleRequest, run: WorkflowRun, step: str, reason: str) -> str:
-    resume_runs([run.id], reason=reason, actor=request.principal.actor, now=utc_now())
-    return f"{run.label} goes on."
+def _resume(asked: Asked) -> str:
+    resume_runs([asked.run.id], actor=asked.actor, **asked.said)
+    return f"{asked.run.label} goes on."
 
 
-def _cancel(request: ConsoleRequest, run: WorkflowRun, step: str, reason: str) -> str:
-    cancel_runs([run.id], reason=reason, actor=request.principal.actor, now=utc_now())
-    return f"{run.label} is cancelled."
+def _cancel(asked: Asked) -> str:
+    cancel_runs([asked.run.id], actor=asked.actor, **asked.said)
+    return f"{asked.run.label} is cancelled."
 
 
-def _reset(request: ConsoleRequest, run: WorkflowRun, step: str, reason: str) -> str:
-    actor = request.principal.actor
-    moved = reset_to_step(run.id, step, reason=reason, actor=actor, now=utc_now())
-    return f"{len(moved)} steps of {run.label} are decided again."
+def _reset(asked: Asked) -> str:
+    moved = reset_to_step(asked.run.id, asked.step, actor=asked.actor, **asked.said)
+    return f"{len(moved)} steps of {asked.run.label} are decided again."
 
 
-def _skip(request: ConsoleRequest, run: WorkflowRun, step: str, reason: str) -> str:
-    asked = propose_skip(run.id, step, reason=reason, principal=request.principal, now=utc_now())
-    return _asked(asked)
+def _skip(asked: Asked) -> str:
+    who = asked.request.principal
+    return _waits(propose_skip(asked.run.id, asked.step, principal=who, **asked.said))
 
 
-def _compensate(request: ConsoleRequest, run: WorkflowRun, step: str, reason: str) -> str:
-    who = request.principal
-    return _asked(propose_compensation(run.id, reason=reason, principal=who, now=utc_now()))
+def _compensate(asked: Asked) -> str:
+    who = asked.request.principal
+    return _waits(propose_compensation(asked.run.id, principal=who, **asked.said))
 
 
-def _asked(approval: Approval) -> str:
+def _waits(approval: Approval) -> str:
     return f"{approval.code} waits for a second person."
 
 
@@ -125,30 +141,19 @@ OF_STEPS = ("reset", "skip")
 @form_action("run.steer")
 def act(request: ConsoleRequest, run_id: uuid.UUID, how: str, step: str = "") -> HttpResponse:
     """One dialog: shown, sent, answered with the run as it is then."""
-    run = list_runs(request.principal).filter(pk=run_id).first()
-    dialog = DIALOGS.get(how)
-    if run is None or dialog is None or (how in OF_STEPS) != bool(step):
-        raise Http404("There is no such run, or nothing of this kind to do with it.")
+    run, dialog = visible_run(request, run_id), DIALOGS.get(how)
+    if dialog is None or (how in OF_STEPS) != bool(step):
+        raise Http404("There is nothing of this kind to do with a run.")
     form = ReasonForm(request.POST if request.method == "POST" else None, initial={"rev": 0})
     if request.method == "POST" and form.is_valid():
         try:
-            told = dialog.do(request, run, step, form.cleaned_data["reason"])
+            told = dialog.do(Asked(request, run, step, form.cleaned_data["reason"]))
         except (RunActionError, ApprovalError) as error:
             form.add_error(None, str(error))
         else:
-            return with_toast(_run(request, run_id), told)
+            fresh = visible_run(request, run_id)
+            return with_toast(render_run(request, fresh, "console/workflows/run.html"), told)
     return _dialog(request, run, dialog, form, step)
-
-
-def _run(request: ConsoleRequest, run_id: uuid.UUID) -> HttpResponse:
-    run = list_runs(request.principal).select_related("legal_entity").get(pk=run_id)
-    now = utc_now()
-    context = {
-        "detail": run_detail(run, request.principal, now),
-        "may_steer": may(request.principal, "run.steer"),
-        "now": now,
-    }
-    return render(request, "console/workflows/run.html", context)
 
 
 def _dialog(

@@ -51,23 +51,25 @@ def workflows(request: ConsoleRequest) -> HttpResponse:
 @page("workflows")
 def workflow(request: ConsoleRequest, run_id: uuid.UUID) -> HttpResponse:
     """One run: lanes, steps, writes, events."""
-    return _render(request, _visible(request, run_id))
+    part = "run" if wants(request, "run") else "page"
+    return render_run(request, visible_run(request, run_id), f"console/workflows/{part}.html")
 
 
-def _visible(request: ConsoleRequest, run_id: uuid.UUID) -> WorkflowRun:
-    run = list_runs(request.principal).select_related("legal_entity").filter(pk=run_id).first()
+def visible_run(request: ConsoleRequest, run_id: uuid.UUID) -> WorkflowRun:
+    """A run that this person may see, or 404."""
+    runs = list_runs(request.principal).select_related("legal_entity")
+    run: WorkflowRun | None = runs.filter(pk=run_id).first()
     if run is None:
         raise Http404("There is no such run.")
     return run
 
 
-def _render(request: ConsoleRequest, run: WorkflowRun) -> HttpResponse:
+def render_run(request: ConsoleRequest, run: WorkflowRun, template: str) -> HttpResponse:
+    """One run as its page, or as the part of it that changes."""
     now = utc_now()
     context = {
         "detail": run_detail(run, request.principal, now),
         "may_steer": may(request.principal, "run.steer"),
         "now": now,
     }
-    part = "console/workflows/run.html"
-    template = part if wants(request, "run") else "console/workflows/page.html"
     return render(request, template, context)

@@ -18,7 +18,7 @@ HTMX = {"hx-request": "true", "hx-target": "run"}
 WHY = "Finance asked to wait for the new price."
 
 
-def post(client: Client, run: WorkflowRun, path: str, **data: Any) -> Any:
+def post(client: Client, run: WorkflowRun | None, path: str, **data: Any) -> Any:
     fields = {"rev": 0, "reason": WHY, **data}
     return client.post(f"/workflows/{run.id}/{path}/", fields, headers=HTMX)
 

@@ -120,7 +120,7 @@ def test_a_posted_invoice_is_credited_and_its_revenue_reversed(hub: Hub) -> None
 
 def _balance(rows):
     """What each account of the German entity stands at, in cents: undone is nought."""
-    sums = {}
+    sums: dict[str, int] = {}
     for row in rows:
         if row["subsidiary"] == "DE01":
             cents = round(float(row["debit"]) * 100) - round(float(row["credit"]) * 100)

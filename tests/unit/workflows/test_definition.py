@@ -2,6 +2,8 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -97,19 +99,15 @@ def test_what_the_hub_writes_is_seen_through_helpers():
     assert reached == {"subscription", "billing_parts"}
 
 
-class Vendor:
+def connector(capability: Capability) -> Any:
     """A connector of which only the declaration matters."""
-
-    vendor = "v"
-
-    def __init__(self, capability: Capability) -> None:
-        self.capabilities = {"invoice.create": capability}
+    return SimpleNamespace(vendor="v", capabilities={"invoice.create": capability})
 
 
 def test_a_native_key_without_its_time_is_refused():
     with pytest.raises(ValueError, match=r"v\.invoice\.create has a native key without its ttl"):
-        check_capabilities(Vendor(Capability(AfterUnknown.NATIVE_KEY)))
-    check_capabilities(Vendor(Capability(AfterUnknown.UNIQUE_REFERENCE)))
+        check_capabilities(connector(Capability(AfterUnknown.NATIVE_KEY)))
+    check_capabilities(connector(Capability(AfterUnknown.UNIQUE_REFERENCE)))
 
 
 def test_every_write_that_is_mapped_is_declared_by_its_connector():

@@ -5,6 +5,7 @@ from dataclasses import replace
 from apps.workflows import definitions  # noqa: F401 - fills the registry
 from apps.workflows.definition import Definition, Done, Facts, StepForm
 from apps.workflows.fingerprint import _written, fingerprint_of, is_same_graph
+from apps.workflows.reach import functions_of
 from apps.workflows.registry import all_definitions, fingerprint
 
 LIMIT = 5
@@ -35,7 +36,8 @@ def of(*steps: StepForm) -> str:
 
 
 def test_words_comments_layout_and_lanes_do_not_count() -> None:
-    said, unsaid = str(_written(told)), str(_written(plain))
+    found = functions_of(told, plain)
+    said, unsaid = (str(_written(found[f"{__name__}.{name}"])) for name in ("told", "plain"))
     assert said.replace("'told'", "'plain'") == unsaid
     assert of(StepForm("a", plain)) == of(StepForm("a", plain, lane="erp"))
 

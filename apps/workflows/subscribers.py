@@ -58,7 +58,8 @@ def _draft(event: Event) -> RunDraft:
 )
 def hear_postings(events: list[Event], now: dt.datetime) -> None:
     forward = [e for e in events if e.type != "posting.cancelled" and not _undoes(e)]
-    settle_postings([uuid.UUID(str(event.aggregate_id)) for event in forward], now=now)
+    if forward:
+        settle_postings([uuid.UUID(str(event.aggregate_id)) for event in forward], now=now)
     back = [e for e in events if e.type == "posting.cancelled" or _undoes(e)]
     settle_undos([uuid.UUID(str(event.aggregate_id)) for event in back], now=now)
 

@@ -139,6 +139,7 @@ def cancel_runs(ids: Ids, *, reason: str, actor: Actor, now: dt.datetime) -> lis
             "cancel", "cancelled", held, actor, now, reason, due_at=None, finished_at=now
         )
         left = [s for each in held.steps.values() for s in each if s.state not in policies.OVER]
+        transition_set(Step, "skip", [s.id for s in left], waits_for="", deadline=None)
         drop_unsent(left, reason=reason, actor=actor, now=now)
     return moved
 

@@ -2,6 +2,11 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from functools import reduce
+from operator import or_
+from typing import Any
+
+from django.db.models import Q
 
 from apps.events.services import acting, publish_events
 from apps.exceptions.services import close_for_subjects, open_cases
@@ -39,16 +44,27 @@ def admit(runs: Sequence[WorkflowRun], *, now: dt.datetime) -> list[WorkflowRun]
 def release_held(*, now: dt.datetime) -> int:
     """Look again at held runs: those that this release may advance go on. Returns how many."""
     with acting(ENGINE):
-        held = [
-            run
-            for run in WorkflowRun.objects.select_for_update(skip_locked=True)
-            .exclude(held_for="")
-            .order_by("id")[:SWEPT]
-            if run.held_for != _mark(run)
-        ]
-        admitted = admit(held, now=now)
+        changed = _changed()
+        if not changed:
+            return 0
+        held = WorkflowRun.objects.select_for_update(skip_locked=True).filter(
+            reduce(or_, (Q(**group) for group in changed))
+        )
+        admitted = admit(list(held.order_by("id")[:SWEPT]), now=now)
         WorkflowRun.objects.filter(id__in=[run.id for run in admitted]).update(due_at=now)
     return len(admitted)
+
+
+def _changed() -> list[dict[str, Any]]:
+    """The groups of held runs that this release has not judged yet."""
+    groups = WorkflowRun.objects.exclude(held_for="").values(
+        "definition", "definition_version", "held_for"
+    )
+    return [
+        group
+        for group in groups.distinct()
+        if group["held_for"] != _mark(group["definition"], group["definition_version"])
+    ]
 
 
 def _is_strange(run: WorkflowRun) -> bool:
@@ -56,10 +72,10 @@ def _is_strange(run: WorkflowRun) -> bool:
     return bool(run.held_for) or not known or run.fingerprint not in ("", known)
 
 
-def _mark(run: WorkflowRun) -> str:
-    """What ``held_for`` says of a run that this release holds: with it, it need not be judged
+def _mark(name: str, version: int) -> str:
+    """What ``held_for`` says of the runs that this release holds: with it, they need not be judged
     again. For code it names the release's code."""
-    known = fingerprint(run.definition, run.definition_version)
+    known = fingerprint(name, version)
     return f"code {known[GRAPH + 1 : GRAPH + 13]}" if known else NO_VERSION
 
 
@@ -86,7 +102,7 @@ def _without_replay(run: WorkflowRun) -> str | None:
         return "this release does not have that version"
     if run.fingerprint in ("", known):
         return ""
-    if run.held_for == _mark(run):
+    if run.held_for == _mark(run.definition, run.definition_version):
         return "it was judged before"
     if not is_same_graph(run.fingerprint, known):
         return "the steps or their order are not those it was started on"
@@ -110,9 +126,10 @@ def _let_go(runs: Sequence[WorkflowRun], now: dt.datetime) -> None:
 
 
 def _hold(held: Sequence[tuple[WorkflowRun, str]], now: dt.datetime) -> None:
-    fresh = [(run, why) for run, why in held if run.held_for != _mark(run)]
+    marks = {run.id: _mark(run.definition, run.definition_version) for run, _ in held}
+    fresh = [(run, why) for run, why in held if run.held_for != marks[run.id]]
     for run, _ in held:
-        run.held_for, run.due_at = _mark(run), None
+        run.held_for, run.due_at = marks[run.id], None
     WorkflowRun.objects.bulk_update([run for run, _ in held], ["held_for", "due_at"])
     publish_events([run_event(run, "held") for run, _ in fresh], actor=ENGINE, now=now)
     open_cases([_case(run, why) for run, why in fresh], actor=ENGINE, now=now)

@@ -2,7 +2,9 @@
 
 import datetime as dt
 import uuid
+import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from apps.postings.models import Posting
 from apps.workflows.definition import Command, Facts, command_hash
@@ -59,7 +61,8 @@ def histories_of(runs: Sequence[WorkflowRun]) -> dict[uuid.UUID, History]:
         steps[step.run_id].append(step)
     facts: dict[uuid.UUID, dict[str, Facts]] = {run.id: {} for run in runs}
     for row in RunFacts.objects.filter(run_id__in=list(steps)):
-        facts[row.run_id][row.hash] = unpack(row.hash, bytes(row.packed))
+        with suppress(ValueError, zlib.error):  # damaged facts are as good as lost, and show so
+            facts[row.run_id][row.hash] = unpack(row.hash, bytes(row.packed))
     sent = payloads_of([s for each in steps.values() for s in each if s.undo_hash])
     return {
         run.id: History(

@@ -117,6 +117,7 @@ def test_cancelling_gives_up_what_was_not_sent(hub: Hub) -> None:
     assert hub.run(run).state == "cancelled"
     mine = Posting.objects.filter(run_id=run.id)
     assert set(mine.values_list("state", flat=True)) == {"cancelled"}
+    assert set(hub.states(run).values()) == {"succeeded", "skipped"}  # nothing expires later
     assert reasons(run, "run.cancelled") == [("tests", WHY)]
     with pytest.raises(RunActionError, match="is cancelled"):
         cancel_runs([run.id], reason=WHY, actor=TESTS, now=utc_now())

@@ -18,6 +18,7 @@ from apps.workflows.definition import Definition, Done, Facts, StepForm, WaitFor
 from apps.workflows.models import RunFacts, Signal, Step, WorkflowRun
 from apps.workflows.services import (
     advance_due,
+    hold,
     raise_signals,
     release_held,
     replay,
@@ -249,6 +250,26 @@ def test_the_command_says_what_it_found(
     assert "P-0" in said
     assert "weigh: decides otherwise" in said
     assert said.endswith("RESULT replay.different 1 runs target 0 missed\n")
+
+
+def test_damaged_facts_are_found() -> None:
+    [run] = start()
+    arrive(run)
+    RunFacts.objects.filter(run=run).update(packed=b"no zlib")
+    report = replay_runs([run.id])
+    assert {d.step for d in report.different[run.id]} == {"weigh", "wait", "ship"}
+
+
+def test_many_held_runs_do_not_hide_one_that_may_go_on(
+    release: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hold, "SWEPT", 2)
+    release(V1, V2)
+    strangers = start(4)
+    release(parcel(1, decide=weigh_twice))
+    arrive(*strangers)
+    release(V2)
+    assert [release_held(now=utc_now()) for _ in range(3)] == [2, 2, 0]
 
 
 def test_a_tampered_history_is_found() -> None:

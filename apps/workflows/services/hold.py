@@ -1,10 +1,11 @@
 """Runs that this release may not advance are held, each with one case; the others go on."""
 
 import datetime as dt
+import uuid
 from collections.abc import Sequence
 from functools import reduce
 from operator import or_
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from django.db.models import Q
 
@@ -24,16 +25,31 @@ SWEPT = 200
 SUBJECT = "workflows.run"
 
 
-def admit(runs: Sequence[WorkflowRun], *, now: dt.datetime) -> list[WorkflowRun]:
-    """Those of some locked runs that this release may advance. The rest is held.
+class Versioned(Protocol):
+    """A run, however it is held in memory, with what tells whether it may go on."""
+
+    id: uuid.UUID
+    definition: str
+    definition_version: int
+    fingerprint: str
+    held_for: str
+
+
+AnyRun = TypeVar("AnyRun", bound=Versioned)
+
+
+def admit(runs: Sequence[AnyRun], *, now: dt.datetime) -> list[AnyRun]:
+    """Those of some runs that this release may advance. The rest is held.
 
     A run whose definition reads as it did when the run last went on is admitted by one comparison.
     Where the code of its steps was changed, its recorded steps are decided again: the run goes on
     when they all take the recorded path. Runs inside the caller's ``acting`` transaction.
     """
-    strange = [run for run in runs if _is_strange(run)]
-    if not strange:
+    ids = [run.id for run in runs if _is_strange(run)]
+    if not ids:
         return list(runs)
+    rows = WorkflowRun.objects.select_for_update(of=("self",)).filter(id__in=ids)
+    strange = list(rows.order_by("id"))
     held = _judged(strange)
     refused = {run.id for run, _ in held}
     _let_go([run for run in strange if run.id not in refused], now)
@@ -67,7 +83,7 @@ def _changed() -> list[dict[str, Any]]:
     ]
 
 
-def _is_strange(run: WorkflowRun) -> bool:
+def _is_strange(run: Versioned) -> bool:
     known = fingerprint(run.definition, run.definition_version)
     return bool(run.held_for) or not known or run.fingerprint not in ("", known)
 

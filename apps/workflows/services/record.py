@@ -5,6 +5,7 @@ import uuid
 import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import Protocol
 
 from apps.postings.models import Posting
 from apps.workflows.definition import Command, Facts, command_hash
@@ -13,8 +14,22 @@ from apps.workflows.models import RunFacts, Step, WorkflowRun
 
 UNDONE = ("compensating", "compensated")
 
+
+class Named(Protocol):
+    """A run, however it is held in memory."""
+
+    id: uuid.UUID
+
+
+class Noted(Protocol):
+    """A step, however it is held in memory."""
+
+    input_hash: str
+    command_hash: str
+
+
 # A run with its steps by name, the facts it reads in this moment, and what each step decided.
-Decision = tuple[WorkflowRun, Mapping[str, Step], Facts, Step, Command]
+Decision = tuple[Named, Mapping[str, Noted], Facts, Noted, Command]
 
 
 def note_decisions(decisions: Sequence[Decision], now: dt.datetime) -> None:
@@ -30,7 +45,9 @@ def note_decisions(decisions: Sequence[Decision], now: dt.datetime) -> None:
             packed[id(facts)] = pack(facts)
         digest, content = packed[id(facts)]
         if all(other.input_hash != digest for other in steps.values()):
-            fresh[run.id, digest] = RunFacts(run=run, hash=digest, packed=content, read_at=now)
+            fresh[run.id, digest] = RunFacts(
+                run_id=run.id, hash=digest, packed=content, read_at=now
+            )
         step.input_hash, step.command_hash = digest, command_hash(command)
     if fresh:
         RunFacts.objects.bulk_create(fresh.values(), ignore_conflicts=True)
@@ -38,7 +55,7 @@ def note_decisions(decisions: Sequence[Decision], now: dt.datetime) -> None:
 
 def state_hash(run: WorkflowRun, steps: Sequence[Step]) -> str:
     """The hash of a run that has ended, over its steps in order."""
-    recorded = [_recorded(step, None) for step in sorted(steps, key=lambda s: s.position)]
+    recorded = [_recorded(step, None) for step in steps]
     return state_hash_of(run.definition, run.definition_version, str(run.subject_id), recorded)
 
 

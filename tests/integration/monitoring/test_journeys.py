@@ -130,7 +130,7 @@ def test_an_order_that_was_taken_back_expects_nothing_more(world):
     contract = world.contract()
     order = Order.objects.get(contract=contract)
     run = _provisioned(world, contract)
-    world.posting(order, "order", "entitlement.revoke", "provisioning", state="confirmed")
+    world.posting(order, "order", "entitlement.revoke", "billing", state="confirmed")
     with acting(world.actor):
         for move in ("run", "compensate", "finish_compensation"):
             assert transition_set(WorkflowRun, move, [run.id]) == [run.id]

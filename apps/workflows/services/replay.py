@@ -53,7 +53,7 @@ def _pages(ids: Sequence[uuid.UUID]) -> Iterator[Sequence[uuid.UUID]]:
 def _judge(run: WorkflowRun, history: History, report: ReplayReport) -> None:
     report.labels[run.id] = run.label
     decided = [step for step in history.steps if step.command_hash]
-    if not history.facts and any(step.output for step in history.steps):
+    if not decided and any(step.output for step in history.steps):
         report.unrecorded.append(run.id)
         return
     try:

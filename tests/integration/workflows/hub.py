@@ -188,7 +188,7 @@ class Hub:
         reference = signal.partition(":")[2]
         return bool(self.platforms["provisioning"].ledger(reference))
 
-    def settle(self, *, seconds: float = 20) -> None:
+    def settle(self, *, seconds: float = 90) -> None:
         """Turn until nothing moves by itself any more."""
         deadline = utc_now() + dt.timedelta(seconds=seconds)
         while utc_now() < deadline:

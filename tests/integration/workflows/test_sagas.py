@@ -171,7 +171,7 @@ def test_a_lost_answer_takes_it_back_once(hub: Hub) -> None:
     )
     hub.platforms["stripe"].fault("apply_then_500", path_regex="/v1/credit_notes", method="POST")
     compensate(run)
-    hub.settle(seconds=60)
+    hub.settle()
     assert hub.run(run).state == "compensated"
     contract = hub.contract(run)
     assert len(hub.ledger("stripe", "canceled", contract)) == 2

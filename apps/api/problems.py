@@ -14,6 +14,7 @@ from apps.core.errors import StaleWriteError
 from apps.exceptions.errors import CaseActionError
 from apps.resolutions.errors import RemedyError
 from apps.users.errors import NotAllowedError
+from apps.workflows.errors import RunActionError
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -109,6 +110,7 @@ _PROBLEMS: tuple[tuple[tuple[type[Exception], ...], Callable[[Any], Problem]], .
     ((NotAllowedError,), lambda e: Problem(403, "not_allowed", str(e))),
     ((StaleWriteError,), lambda e: Problem(409, "stale", str(e))),
     ((RemedyError,), lambda e: Problem(422, "remedy_refused", str(e), e.fields)),
+    ((RunActionError,), lambda e: Problem(409, "run_refused", str(e))),
     ((CaseActionError, ApprovalError), lambda e: Problem(422, "refused", str(e))),
     (
         (exceptions.ValidationError,),

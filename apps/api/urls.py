@@ -1,6 +1,6 @@
 """The domain API, version 1: nouns; an action is a sub-noun by POST."""
 
-from django.urls import path, re_path
+from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView
 
 from apps.api.resources.connections import ConnectionDetail, ConnectionList
@@ -11,9 +11,30 @@ from apps.api.resources.orders import OrderDetail, OrderList
 from apps.api.resources.postings import PostingDetail, PostingList
 from apps.api.resources.quotes import QuoteSubmission
 from apps.api.resources.reconciliation import BreakList, RunDetail, RunList
+from apps.api.resources.workflow_runs import (
+    RunCancel,
+    RunCompensation,
+    RunPause,
+    RunReset,
+    RunResume,
+    WorkflowRunDetail,
+    WorkflowRunList,
+)
 from apps.api.views import nowhere
 
 app_name = "api"
+
+WORKFLOW_RUNS = [
+    path("", WorkflowRunList.as_view(), name="workflow-runs"),
+    path("<uuid:run_id>/", WorkflowRunDetail.as_view(), name="workflow-run"),
+    path("<uuid:run_id>/pause/", RunPause.as_view(), name="workflow-run-pause"),
+    path("<uuid:run_id>/resume/", RunResume.as_view(), name="workflow-run-resume"),
+    path("<uuid:run_id>/cancel/", RunCancel.as_view(), name="workflow-run-cancel"),
+    path("<uuid:run_id>/reset/", RunReset.as_view(), name="workflow-run-reset"),
+    path(
+        "<uuid:run_id>/compensation/", RunCompensation.as_view(), name="workflow-run-compensation"
+    ),
+]
 
 urlpatterns = [
     path("quotes/", QuoteSubmission.as_view(), name="quotes"),
@@ -29,6 +50,7 @@ urlpatterns = [
     path("reconciliation/runs/", RunList.as_view(), name="runs"),
     path("reconciliation/runs/<int:number>/", RunDetail.as_view(), name="run"),
     path("reconciliation/breaks/", BreakList.as_view(), name="breaks"),
+    path("workflow-runs/", include(WORKFLOW_RUNS)),
     path("journeys/<path:reference>/", JourneyDetail.as_view(), name="journey"),
     path("connections/", ConnectionList.as_view(), name="connections"),
     path("connections/<str:code>/", ConnectionDetail.as_view(), name="connection"),

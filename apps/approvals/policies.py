@@ -9,6 +9,8 @@ from apps.users.policies import may, who_may
 DECIDES = {
     "mapping_version": "mapping.approve",
     "outcome_decision": "outcome.approve",
+    "run_compensation": "run.approve",
+    "run_skip": "run.approve",
 }
 OTHERWISE = "mapping.approve"
 

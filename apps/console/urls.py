@@ -19,6 +19,7 @@ from apps.console.views import (
     profile,
     reconciliation,
     today,
+    workflow_actions,
     workflows,
 )
 
@@ -72,6 +73,12 @@ TRACE = [
     path("journeys/<uuid:journey_id>/evidence/", orders.evidence, name="journey-evidence"),
     path("workflows/", workflows.workflows, name="workflows"),
     path("workflows/<uuid:run_id>/", workflows.workflow, name="workflow"),
+    path("workflows/<uuid:run_id>/<str:how>/", workflow_actions.act, name="workflow-act"),
+    path(
+        "workflows/<uuid:run_id>/steps/<str:step>/<str:how>/",
+        workflow_actions.act,
+        name="workflow-step-act",
+    ),
     path("messages/", messages.messages, name="messages"),
     path("messages/<str:view>/<uuid:item_id>/", messages.message, name="message"),
     path("batches/", batches.batches, name="batches"),

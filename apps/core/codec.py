@@ -65,4 +65,9 @@ def to_json(value: Any) -> Any:
 
 def content_hash(value: Any) -> str:
     """SHA-256 (hex) of the canonical text."""
-    return hashlib.sha256(dumps(value).encode()).hexdigest()
+    return text_hash(dumps(value).encode())
+
+
+def text_hash(text: bytes) -> str:
+    """SHA-256 (hex) of a canonical text that is at hand already."""
+    return hashlib.sha256(text).hexdigest()

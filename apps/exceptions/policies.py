@@ -25,6 +25,9 @@ CATEGORIES = {
     "unknown_outcome_needs_decision": "outcome",
     "rejected_by_vendor": "platform",
     "dependency_overdue": "dependency",
+    "compensation_requested": "approval",
+    "workflow_version_missing": "hub",
+    "workflow_changed": "hub",
 }
 
 # What may already be wrong in a ledger is never below high, whatever the amount.

@@ -14,7 +14,8 @@ WRITTEN = ("confirmed",)  # read back, and it says what was meant
 def generations_of(facts: JourneyFacts) -> list[GenerationFacts]:
     """How far the original order and each amendment have come."""
     ledger = in_ledger(facts)
-    found = [_original(facts, order, ledger) for order in facts.orders[:1]]
+    sold = [order for order in facts.orders[:1] if not is_taken_back(facts, order.id)]
+    found = [_original(facts, order, ledger) for order in sold]
     return found + [_amendment(facts, amendment, ledger) for amendment in facts.amendments]
 
 
@@ -39,6 +40,14 @@ def is_provisioned(facts: JourneyFacts, subject_id: uuid.UUID) -> bool:
         step.name == "provisioned" and step.state == "succeeded"
         for step in facts.steps
         if step.run.subject_id == subject_id
+    )
+
+
+def is_taken_back(facts: JourneyFacts, subject_id: uuid.UUID) -> bool:
+    """Whether what was done for an order was undone: nothing more is expected of it."""
+    return any(
+        step.run.state == "compensated" and step.run.subject_id == subject_id
+        for step in facts.steps
     )
 
 

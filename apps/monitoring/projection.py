@@ -11,7 +11,7 @@ from apps.core.codec import to_json
 from apps.monitoring.gather import JourneyFacts
 from apps.monitoring.models import Journey, JourneyItem
 from apps.monitoring.policies import expected_next
-from apps.monitoring.progress import WRITTEN, generations_of, is_provisioned
+from apps.monitoring.progress import WRITTEN, generations_of, is_provisioned, is_taken_back
 from apps.monitoring.types import Expected
 
 MOVING = ("queued", "sending", "unknown", "posted")
@@ -20,7 +20,8 @@ NAMES = {
     "subscription.change": "Subscription change", "tax.quote": "Tax",
     "entitlement.provision": "Entitlement", "entitlement.change": "Entitlement change",
     "invoice.create": "Invoice", "journal.create": "Journal entry",
-    "quote.write_back": "Quote write-back",
+    "quote.write_back": "Quote write-back", "subscription.cancel": "Subscription end",
+    "entitlement.revoke": "Entitlement end", "invoice.credit": "Credit memo",
 }  # fmt: skip
 
 
@@ -29,7 +30,7 @@ def project_items(
 ) -> list[JourneyItem]:
     """Documents and expected documents of a journey, one row each."""
     items = [_quote_item(facts, quote) for quote in facts.quotes]
-    items += [_order_item(order) for order in facts.orders]
+    items += [_order_item(facts, order) for order in facts.orders]
     items += [_amendment_item(amendment) for amendment in facts.amendments]
     items += [_invoice_item(invoice) for invoice in facts.invoices]
     items += _posting_items(facts, connections)
@@ -51,11 +52,12 @@ def _quote_item(facts: JourneyFacts, quote: Quote) -> JourneyItem:
     )  # fmt: skip
 
 
-def _order_item(order: Order) -> JourneyItem:
+def _order_item(facts: JourneyFacts, order: Order) -> JourneyItem:
+    back = is_taken_back(facts, order.id)
+    note = "taken back" if back else "booked" if order.booked_at else "being activated"
     return JourneyItem(
         lane="cpq", generation=0, kind="order", key=order.number, title=order.number,
-        note="booked" if order.booked_at else "being activated",
-        state="done" if order.booked_at else "running", amount=order.net,
+        note=note, state="done" if back or order.booked_at else "running", amount=order.net,
         currency=order.currency, at=order.booked_at or order.created_at,
         subject_type="order", subject_id=order.id,
     )  # fmt: skip
@@ -98,8 +100,9 @@ def _posting_item(
     connection = connections.get(posting.connection_id)
     state = _state(posting.state)
     name = NAMES.get(posting.operation, posting.operation)
-    if posting.operation.startswith("entitlement") and state == "done":
-        state = "done" if is_provisioned(facts, posting.document_id) else "running"
+    if posting.operation in ("entitlement.provision", "entitlement.change") and state == "done":
+        live = is_provisioned(facts, posting.document_id)
+        state = "done" if live or is_taken_back(facts, posting.document_id) else "running"
     return JourneyItem(
         lane=connection.role if connection else "erp",
         generation=facts.generation_of(posting.document_type, posting.document_id),

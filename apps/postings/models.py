@@ -45,6 +45,7 @@ class Posting(EntityRecord):
     attempts = models.IntegerField(default=0)
     lookups = models.IntegerField(default=0)
     due_at = models.DateTimeField()
+    is_held = models.BooleanField(default=False)  # its run is paused: not sent until released
     claimed_by = models.CharField(max_length=120, blank=True)
     claim_epoch = models.BigIntegerField(default=0)
     claimed_until = models.DateTimeField(null=True)

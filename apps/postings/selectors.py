@@ -14,6 +14,7 @@ _DUE_LANES = """
 SELECT DISTINCT p.connection_id FROM postings_posting p
 JOIN connectors_connection c ON c.id = p.connection_id
 WHERE c.state = 'active' AND (c.circuit_until IS NULL OR c.circuit_until <= clock_timestamp())
+  AND NOT (p.is_held AND p.state = 'queued')
   AND ((p.state IN ('queued', 'unknown', 'posted') AND p.due_at <= clock_timestamp())
        OR (p.state = 'sending' AND p.claimed_until < clock_timestamp()))
 """

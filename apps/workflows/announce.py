@@ -10,7 +10,8 @@ AnyRun = WorkflowRun | HeldRun
 AnyStep = Step | HeldStep
 
 
-def run_event(run: AnyRun, what: str) -> NewEvent:
+def run_event(run: AnyRun, what: str, **more: object) -> NewEvent:
+    """``run.<what>``; ``more`` says why (``reason``) and from where (``step``)."""
     return NewEvent(
         type=f"run.{what}",
         aggregate_type="workflow_run",
@@ -23,7 +24,29 @@ def run_event(run: AnyRun, what: str) -> NewEvent:
             "subject_type": run.subject_type,
             "subject_id": str(run.subject_id),
             "label": run.label,
+            **more,
         },
+    )
+
+
+def run_case(run: WorkflowRun, *, code: str, title: str, explanation: str) -> CaseDraft:
+    """The case of a run that this release may not advance."""
+    return CaseDraft(
+        code=code,
+        title=title,
+        explanation=explanation,
+        flow=run.definition,
+        lane="hub",
+        subject_type="workflows.run",
+        subject_id=run.id,
+        fingerprint=(code, run.definition, str(run.definition_version)),
+        legal_entity_id=run.legal_entity_id,
+        journey_id=run.journey_id,
+        amount_at_risk=run.amount,
+        currency=run.currency,
+        document=run.label,
+        facts={"run": str(run.id)},
+        blocks_close=True,
     )
 
 

@@ -9,7 +9,12 @@ from apps.organisation.models import EntityRecord
 
 
 class WorkflowRun(EntityRecord):
-    """One run of one version of a definition, unique per definition and business key."""
+    """One run of one version of a definition, unique per definition and business key.
+
+    ``fingerprint`` is of the definition's graph and code when the run last went on. ``held_for``
+    says why it is held: ``version`` (the release had no such version) or ``code`` with a digest of
+    the code that would have taken another path; empty for a run that may go on.
+    """
 
     definition = models.CharField(max_length=60)
     definition_version = models.PositiveIntegerField()
@@ -22,7 +27,8 @@ class WorkflowRun(EntityRecord):
     state = FSMField(default="pending", protected=True)
     amount = AmountField(null=True)
     currency = models.CharField(max_length=3, blank=True)
-    facts = JsonField(default=dict)
+    fingerprint = models.CharField(max_length=64, blank=True)
+    held_for = models.CharField(max_length=20, blank=True)
     # When the engine should look again; NULL: when told; while claimed, the end of the claim.
     due_at = models.DateTimeField(null=True)
     claimed_until = models.DateTimeField(null=True)  # by the database's clock
@@ -39,6 +45,7 @@ class WorkflowRun(EntityRecord):
         indexes = [
             models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="run_due"),
             models.Index(fields=["journey_id"], name="run_journey"),
+            models.Index(fields=["held_for"], condition=~Q(held_for=""), name="run_held"),
         ]
 
     @transition("state", source=["pending", "waiting", "failed", "paused"], target="running")
@@ -63,7 +70,11 @@ class WorkflowRun(EntityRecord):
     )
     def cancel(self) -> None: ...
 
-    @transition("state", source=["failed", "waiting", "paused"], target="compensating")
+    @transition(
+        "state",
+        source=["running", "failed", "waiting", "paused", "completed"],
+        target="compensating",
+    )
     def compensate(self) -> None: ...
 
     @transition("state", source="compensating", target="compensated")
@@ -71,7 +82,11 @@ class WorkflowRun(EntityRecord):
 
 
 class Step(Record):
-    """One step of a run. ``input_hash`` covers the facts that the step read."""
+    """One step of a run.
+
+    ``input_hash`` names the facts that the step read (``RunFacts``), ``command_hash`` covers what
+    it decided from them, ``undo_hash`` what its undo decided.
+    """
 
     # step_once serves the look-up by run.
     run = models.ForeignKey(
@@ -87,6 +102,8 @@ class Step(Record):
     waits_for = models.CharField(max_length=160, blank=True)
     deadline = models.DateTimeField(null=True)
     input_hash = models.CharField(max_length=64, blank=True)
+    command_hash = models.CharField(max_length=64, blank=True)
+    undo_hash = models.CharField(max_length=64, blank=True)
     output = JsonField(default=dict)
     posting_id = models.UUIDField(null=True)
     attempt = models.PositiveIntegerField(default=0)
@@ -124,11 +141,30 @@ class Step(Record):
     @transition("state", source=["pending", "waiting", "failed"], target="skipped")
     def skip(self) -> None: ...
 
-    @transition("state", source="succeeded", target="compensated")
+    @transition("state", source="succeeded", target="compensating")
+    def undo(self) -> None: ...
+
+    @transition("state", source=["succeeded", "compensating"], target="compensated")
     def compensate(self) -> None: ...
 
-    @transition("state", source=["failed", "waiting"], target="pending")
+    @transition("state", source=["failed", "waiting", "succeeded", "skipped"], target="pending")
     def reset(self) -> None: ...
+
+
+class RunFacts(models.Model):
+    """Facts that steps of a run read, once for each content: zlib over the canonical text, whose
+    SHA-256 is ``hash``. With the outputs of the steps it is the run's history."""
+
+    id = models.BigAutoField(primary_key=True)
+    run = models.ForeignKey(
+        WorkflowRun, on_delete=models.CASCADE, related_name="read_facts", db_index=False
+    )
+    hash = models.CharField(max_length=64)
+    packed = models.BinaryField()
+    read_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "hash"], name="facts_once")]
 
 
 class Signal(models.Model):

@@ -6,6 +6,7 @@ from typing import Any
 
 from apps.core.principal import Actor
 from apps.workflows.definition import Definition
+from apps.workflows.fingerprint import fingerprint_of
 
 # An action takes the subject ids (with each step's params) of this moment and returns outputs.
 Action = Callable[
@@ -13,22 +14,36 @@ Action = Callable[
 ]
 
 _definitions: dict[tuple[str, int], Definition] = {}
+_fingerprints: dict[tuple[str, int], str] = {}
 _actions: dict[str, Action] = {}
 
 
 def define(definition: Definition) -> Definition:
     """Register one version of a workflow."""
-    _definitions[definition.name, definition.version] = definition
+    key = (definition.name, definition.version)
+    _definitions[key] = definition
+    _fingerprints[key] = fingerprint_of(definition)
     return definition
+
+
+def forget(name: str, version: int) -> None:
+    """Take a version out of this release."""
+    _definitions.pop((name, version), None)
+    _fingerprints.pop((name, version), None)
 
 
 def definition_of(name: str, version: int) -> Definition:
     """The definition a run was started on. Raises ``LookupError`` when this code has it no more:
-    such a run is refused, not run on another version."""
+    such a run is held, not run on another version."""
     try:
         return _definitions[name, version]
     except KeyError as error:
         raise LookupError(f"no workflow {name} version {version} in this release") from error
+
+
+def fingerprint(name: str, version: int) -> str:
+    """The fingerprint of a version, empty when this release has it no more."""
+    return _fingerprints.get((name, version), "")
 
 
 def newest(name: str) -> Definition:

@@ -24,7 +24,8 @@ def has_due_runs() -> bool:
     """Whether a run is due that no worker holds, by the database's clock."""
     return (
         WorkflowRun.objects.filter(
-            due_at__lte=Now(), state__in=["pending", "running", "waiting", "failed"]
+            due_at__lte=Now(),
+            state__in=["pending", "running", "waiting", "failed", "compensating"],
         )
         .filter(Q(claimed_until__isnull=True) | Q(claimed_until__lt=Now()))
         .exists()

@@ -4,10 +4,19 @@ import datetime as dt
 import uuid
 from decimal import Decimal
 
+from apps.core.principal import Actor
 from apps.events.models import Event
 from apps.events.registry import subscribe
 from apps.workflows import actions, definitions  # noqa: F401 - fills the registry
-from apps.workflows.services import raise_signals, settle_postings, start_runs
+from apps.workflows.policies import REVERSE
+from apps.workflows.services import (
+    carry_out,
+    raise_signals,
+    settle_postings,
+    settle_undos,
+    start_runs,
+)
+from apps.workflows.services.proposals import KINDS
 from apps.workflows.types import RunDraft
 
 STARTS = {
@@ -45,9 +54,27 @@ def _draft(event: Event) -> RunDraft:
     "posting.dead",
     "posting.parked",
     "posting.requeued",
+    "posting.cancelled",
 )
 def hear_postings(events: list[Event], now: dt.datetime) -> None:
-    settle_postings([uuid.UUID(str(event.aggregate_id)) for event in events], now=now)
+    forward = [e for e in events if e.type != "posting.cancelled" and not _undoes(e)]
+    if forward:
+        settle_postings([uuid.UUID(str(event.aggregate_id)) for event in forward], now=now)
+    back = [e for e in events if e.type == "posting.cancelled" or _undoes(e)]
+    settle_undos([uuid.UUID(str(event.aggregate_id)) for event in back], now=now)
+
+
+def _undoes(event: Event) -> bool:
+    return str(event.data.get("purpose", "")).startswith(REVERSE)
+
+
+@subscribe("workflows.approvals", "approval.approved")
+def hear_approvals(events: list[Event], now: dt.datetime) -> None:
+    for event in events:
+        data = event.data
+        if data.get("kind") in KINDS:
+            checker = Actor("user", str(data["decided_by_id"]), str(data["decided_by"]))
+            carry_out(uuid.UUID(str(event.aggregate_id)), actor=checker, now=now)
 
 
 @subscribe(

@@ -43,6 +43,8 @@ class HeldRun:
     state: str
     epoch: int
     attempts: int
+    fingerprint: str
+    held_for: str
     held_until: str
     due_at: dt.datetime | None = None
 
@@ -64,4 +66,6 @@ class HeldStep:
     waits_for: str
     error_code: str
     error_message: str
-    input_hash: str = ""
+    input_hash: str
+    command_hash: str
+    undo_hash: str

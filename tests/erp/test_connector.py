@@ -136,6 +136,21 @@ def test_the_same_invoice_twice_is_one(erp: Erp, customer: str) -> None:
     assert erp.look_up(own) == written
 
 
+def test_a_credit_note_takes_an_invoice_back(erp: Erp, customer: str) -> None:
+    own = invoice(customer, TODAY, quantity="-3")
+    credit = call("invoice.credit", own.payload)
+    written = erp.write(credit)
+    reading = erp.read_back(credit, written)
+    assert (reading.net, reading.tax, reading.gross) == (
+        Decimal("300.00"),
+        Decimal("57.00"),
+        Decimal("357.00"),
+    )
+    assert (reading.data["state"], reading.dimensions) == ("posted", ("SALES",))
+    assert erp.write(credit) == written
+    assert erp.look_up(credit) == written
+
+
 def test_a_journal_is_posted_and_read_back(erp: Erp) -> None:
     own = journal(TODAY)
     written = erp.write(own)

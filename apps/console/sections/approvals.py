@@ -13,7 +13,12 @@ from apps.approvals.selectors import why_not
 from apps.console.sections.subjects import flatten
 from apps.core.principal import Principal
 
-KIND_ICONS = {"mapping_version": "git-compare-arrows", "outcome_decision": "scale"}
+KIND_ICONS = {
+    "mapping_version": "git-compare-arrows",
+    "outcome_decision": "scale",
+    "run_compensation": "undo-2",
+    "run_skip": "skip-forward",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,4 +103,6 @@ def _subject_url(approval: Approval) -> str:
     code = approval.snapshot.get("mapping")
     if approval.kind == "mapping_version" and code:
         return reverse("mapping", args=[code])
+    if approval.subject_type == "workflows.run":
+        return reverse("workflow", args=[approval.subject_id])
     return ""

@@ -12,6 +12,7 @@ import django_filters
 from django.db.models import Q, QuerySet
 from django.urls import reverse
 
+from apps.approvals.selectors import approvals_of
 from apps.console.presentation.timeline import Timeline
 from apps.console.sections.changes import Change, change_of
 from apps.console.sections.subjects import StepLine, step_lines, step_name, timeline_of
@@ -21,6 +22,7 @@ from apps.exceptions.models import OPEN_STATES, ExceptionCase
 from apps.postings.models import Attempt, Posting
 from apps.postings.selectors import attempts_of
 from apps.workflows.models import Step, WorkflowRun
+from apps.workflows.policies import OPEN_RUNS
 from apps.workflows.selectors import steps_of
 
 STATES = (
@@ -99,9 +101,21 @@ def stands_at(steps: Sequence[Step]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class RunButton:
+    """Something to be done to a run; it opens a dialog. ``key`` is its single-key shortcut."""
+
+    how: str
+    label: str
+    icon: str
+    key: str
+    danger: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class StepRow:
     """A step of a run, with its write and its case."""
 
+    code: str
     name: str
     lane: str
     state: str
@@ -113,6 +127,8 @@ class StepRow:
     case_url: str
     case_number: str
     posting: Posting | None
+    may_reset: bool
+    may_skip: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +144,8 @@ class RunDetail:
     lines: list[StepLine]
     events: list[Change]
     journey_url: str
+    buttons: list[RunButton]
+    asked_url: str
 
 
 def run_detail(run: WorkflowRun, principal: Principal, now: dt.datetime) -> RunDetail:
@@ -148,19 +166,58 @@ def run_detail(run: WorkflowRun, principal: Principal, now: dt.datetime) -> RunD
         verdict,
         note,
         timeline if timeline.steps else None,
-        [_step_row(step, postings, tries, cases) for step in steps],
+        [_step_row(run, step, postings, tries, cases) for step in steps],
         step_lines(steps),
         [
             change_of(event)
             for event in Event.objects.filter(aggregate_id__in=subjects).order_by("-id")[:50]
         ],
         reverse("journey-by-id", args=[run.journey_id]) if run.journey_id else "",
+        run_buttons(run.state),
+        _asked_url(run),
     )
 
 
+PAUSE = RunButton("pause", "Pause…", "pause", "p")
+RESUME = RunButton("resume", "Resume…", "play", "p")
+COMPENSATE = RunButton("compensate", "Compensate…", "undo-2", "u", danger=True)
+CANCEL = RunButton("cancel", "Cancel…", "circle-x", "d", danger=True)
+
+
+def run_buttons(state: str) -> list[RunButton]:
+    """What may make sense for a run in this state; the rules themselves are the workflows'."""
+    buttons = {
+        "pending": [PAUSE, CANCEL], "running": [PAUSE, COMPENSATE, CANCEL],
+        "waiting": [PAUSE, COMPENSATE, CANCEL], "failed": [COMPENSATE, CANCEL],
+        "paused": [RESUME, COMPENSATE, CANCEL], "completed": [COMPENSATE],
+    }  # fmt: skip
+    return buttons.get(state, [])
+
+
+def _asked_url(run: WorkflowRun) -> str:
+    """The request about this run that waits for a second person."""
+    asked = approvals_of("workflows.run", [run.id]).get(run.id)
+    waits = asked is not None and asked.state == "requested"
+    return reverse("approval", args=[asked.code]) if asked and waits else ""
+
+
+VERDICTS = {
+    "completed": ("Completed.", "Every step has its result."),
+    "compensated": ("Compensated.", "What it had written was taken back."),
+    "paused": ("Paused.", "Nothing new is sent; what was sent is still confirmed."),
+}
+
+
 def _verdict(run: WorkflowRun, steps: Sequence[Step]) -> tuple[str, str]:
-    if run.state == "completed":
-        return "Completed.", "Every step has its result."
+    if run.held_for:
+        return "Held by this release.", "Its exception says why; nothing is sent meanwhile."
+    if run.state == "compensating":
+        return _retreat(steps)
+    return VERDICTS.get(run.state) or _stand(run, steps)
+
+
+def _stand(run: WorkflowRun, steps: Sequence[Step]) -> tuple[str, str]:
+    """What a run that goes forward stands at."""
     failed = next((step for step in steps if step.state == "failed"), None)
     if failed:
         return f"{step_name(failed.name)} needs a person.", failed.error_message
@@ -169,6 +226,16 @@ def _verdict(run: WorkflowRun, steps: Sequence[Step]) -> tuple[str, str]:
         what = waiting.waits_for.split(":")[0].replace("_", " ")
         return f"{step_name(waiting.name)} waits.", f"For {what}." if what else ""
     return f"{run.state.capitalize()}.", ""
+
+
+def _retreat(steps: Sequence[Step]) -> tuple[str, str]:
+    """How far the compensation of a run is."""
+    going = next((step for step in steps if step.state == "compensating"), None)
+    if going is None:
+        return "Being compensated.", "It waits for what is still being sent."
+    if going.error_message:
+        return f"{step_name(going.name)} cannot be taken back yet.", going.error_message
+    return f"{step_name(going.name)} is being taken back.", ""
 
 
 def _cases(
@@ -182,6 +249,7 @@ def _cases(
 
 
 def _step_row(
+    run: WorkflowRun,
     step: Step,
     postings: dict[uuid.UUID, Posting],
     tries: dict[uuid.UUID | None, list[Attempt]],
@@ -190,7 +258,9 @@ def _step_row(
     posting = postings.get(step.posting_id) if step.posting_id else None
     case = cases.get(step.id) or (cases.get(posting.id) if posting else None)
     note = step.error_message or (f"waits for {step.waits_for}" if step.waits_for else "")
+    is_open = run.state in OPEN_RUNS
     return StepRow(
+        step.name,
         step_name(step.name),
         step.lane,
         step.state,
@@ -202,4 +272,6 @@ def _step_row(
         reverse("exception", args=[case.reference]) if case else "",
         case.reference if case else "",
         posting,
+        is_open and step.state in ("succeeded", "skipped", "failed", "waiting"),
+        is_open and step.state == "failed",
     )

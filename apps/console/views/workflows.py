@@ -7,9 +7,11 @@ from django.shortcuts import render
 
 from apps.console.access import page
 from apps.console.listing import Column, filter_menu, page_of, render_list
-from apps.console.requests import ConsoleRequest
+from apps.console.requests import ConsoleRequest, wants
 from apps.console.sections.workflows import STATES, RunFilter, run_detail, run_rows
 from apps.core.clock import utc_now
+from apps.users.policies import may
+from apps.workflows.models import WorkflowRun
 from apps.workflows.registry import all_definitions
 from apps.workflows.selectors import list_runs
 
@@ -49,9 +51,25 @@ def workflows(request: ConsoleRequest) -> HttpResponse:
 @page("workflows")
 def workflow(request: ConsoleRequest, run_id: uuid.UUID) -> HttpResponse:
     """One run: lanes, steps, writes, events."""
-    run = list_runs(request.principal).select_related("legal_entity").filter(pk=run_id).first()
+    part = "run" if wants(request, "run") else "page"
+    return render_run(request, visible_run(request, run_id), f"console/workflows/{part}.html")
+
+
+def visible_run(request: ConsoleRequest, run_id: uuid.UUID) -> WorkflowRun:
+    """A run that this person may see, or 404."""
+    runs = list_runs(request.principal).select_related("legal_entity")
+    run: WorkflowRun | None = runs.filter(pk=run_id).first()
     if run is None:
         raise Http404("There is no such run.")
+    return run
+
+
+def render_run(request: ConsoleRequest, run: WorkflowRun, template: str) -> HttpResponse:
+    """One run as its page, or as the part of it that changes."""
     now = utc_now()
-    context = {"detail": run_detail(run, request.principal, now), "now": now}
-    return render(request, "console/workflows/page.html", context)
+    context = {
+        "detail": run_detail(run, request.principal, now),
+        "may_steer": may(request.principal, "run.steer"),
+        "now": now,
+    }
+    return render(request, template, context)

@@ -1,6 +1,7 @@
 """Every write of this app."""
 
 from apps.postings.services.decide import accept_postings, adopt_postings
+from apps.postings.services.hold import hold_postings, release_postings
 from apps.postings.services.lane import run_lane
 from apps.postings.services.redrive import cancel_postings, requeue_postings
 from apps.postings.services.submit import submit_postings
@@ -9,6 +10,8 @@ __all__ = [
     "accept_postings",
     "adopt_postings",
     "cancel_postings",
+    "hold_postings",
+    "release_postings",
     "requeue_postings",
     "run_lane",
     "submit_postings",

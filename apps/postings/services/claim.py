@@ -29,6 +29,7 @@ SELECT p.id FROM postings_posting p JOIN (
     ORDER BY ordering_key, sequence
 ) head USING (id)
 WHERE p.state = ANY(%(states)s) AND p.due_at <= clock_timestamp()
+  AND NOT (p.is_held AND p.state = 'queued')
 ORDER BY p.due_at LIMIT %(limit)s FOR UPDATE OF p SKIP LOCKED
 """
 _EXPIRED = """

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from apps.connectors.base import Connector, OutboundCall, Written
+from apps.connectors.errors import error_for
 from apps.connectors.http import Session
 from apps.connectors.models import Connection
 from apps.connectors.registry import connector_for
@@ -162,6 +163,12 @@ def _request_of(posting: Posting) -> dict[str, Any]:
 
 async def _send(session: Session, connector: Connector, posting: Posting) -> Outcome:
     call = call_of(posting)
+    if call.operation not in connector.capabilities:
+        raise error_for(
+            "rejected_by_vendor",
+            f"{session.vendor_name} has no {call.operation} in this hub: its connector does not "
+            f"declare what to do after a lost answer, so nothing was sent.",
+        )
     failpoint("posting.after_sending_before_send")
     if not may_still_send(posting.claimed_until, utc_now()):
         return Outcome(unsent=True)

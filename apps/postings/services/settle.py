@@ -301,8 +301,18 @@ def settle_read_backs(
         else:
             error = outcome.error.facts if outcome.error else None
             settlement.note(posting, "read_failed", error)
+            _look_again(settlement, posting, outcome)
     settlement.commit(("confirm", "park"), {"confirm": "confirmed", "park": "parked"})
     _note_health(connection, [o.error for o in outcomes if not o.unsent], now)
+
+
+def _look_again(settlement: Settlement, posting: Posting, outcome: Outcome) -> None:
+    """The platform said when: it has taken the document and works on it."""
+    wait = outcome.error.retry_after if isinstance(outcome.error, TransientError) else None
+    if wait is not None:
+        Posting.objects.filter(id=posting.id, claimed_by=settlement.claim.token).update(
+            due_at=settlement.now + dt.timedelta(seconds=wait)
+        )
 
 
 def _note_health(

@@ -16,6 +16,9 @@ from apps.resolutions.services.chosen import Chosen
 from apps.resolutions.services.records import FAILED, HELD, Tried, record, settle
 from apps.resolutions.subjects import Subject
 from apps.resolutions.types import DISCARD
+from apps.workflows.errors import RunActionError
+from apps.workflows.models import WorkflowRun
+from apps.workflows.policies import OPEN_RUNS, REVERSE
 from apps.workflows.services import cancel_runs
 
 
@@ -45,14 +48,26 @@ def _discard_subject(
             raise RemedyError(
                 f"{case.document or case.reference} is being sent. Wait for its outcome first."
             )
+        if posting.purpose.startswith(REVERSE):
+            raise RemedyError(
+                f"{case.document or case.reference} undoes a write that stands. Mend what is "
+                f"refused, then retry."
+            )
         cancel_postings([posting.id], actor=actor, now=now)
-        _end_run([posting.run_id] if posting.run_id else [], actor, now)
+        _end_run([posting.run_id] if posting.run_id else [], reason, actor, now)
     elif subject.step is not None:
-        _end_run([subject.step.run_id], actor, now)
+        _end_run([subject.step.run_id], reason, actor, now)
     elif subject.event is not None:
         discard_events([subject.event.id], reason=reason.strip(), actor=actor, now=now)
 
 
-def _end_run(ids: Sequence[uuid.UUID], actor: Actor, now: dt.datetime) -> None:
-    """A run cannot complete without what was discarded."""
-    cancel_runs(ids, actor=actor, now=now)
+def _end_run(ids: Sequence[uuid.UUID], reason: str, actor: Actor, now: dt.datetime) -> None:
+    """A run cannot complete without what was discarded; one of which something stands at a
+    platform is not given up."""
+    going = WorkflowRun.objects.filter(id__in=ids, state__in=OPEN_RUNS)
+    try:
+        cancel_runs(
+            list(going.values_list("id", flat=True)), reason=reason.strip(), actor=actor, now=now
+        )
+    except RunActionError as error:
+        raise RemedyError(str(error)) from error

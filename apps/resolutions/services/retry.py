@@ -14,7 +14,8 @@ from apps.postings.models import Posting
 from apps.postings.services import requeue_postings
 from apps.workflows.definition import Facts, Post
 from apps.workflows.models import Step
-from apps.workflows.registry import definition_of
+from apps.workflows.policies import REVERSE
+from apps.workflows.registry import definition_of, fingerprint
 from apps.workflows.services import retry_steps
 
 OVER = ("succeeded", "skipped")
@@ -73,13 +74,16 @@ def _redrive_letters(origin_ids: Sequence[uuid.UUID], actor: Actor, now: dt.date
 
 def fresh_payloads(posting_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, dict[str, Any]]:
     """What the steps of some postings would send today, by posting id. A posting without a step,
-    or whose step would send nothing now, is left out and keeps what it has."""
-    postings = list(Posting.objects.filter(id__in=posting_ids, step_id__isnull=False))
+    or whose step would send nothing now, is left out and keeps what it has; so is one that undoes
+    a write, which follows what was written then, and one whose workflow this release lacks."""
+    rows = Posting.objects.filter(id__in=posting_ids, step_id__isnull=False)
+    postings = list(rows.exclude(purpose__startswith=REVERSE))
     steps = {
         step.id: step
         for step in Step.objects.select_related("run").filter(
             id__in=[posting.step_id for posting in postings]
         )
+        if fingerprint(step.run.definition, step.run.definition_version)
     }
     views = _views(list(steps.values()))
     fresh = {}

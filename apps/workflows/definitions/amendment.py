@@ -4,7 +4,8 @@
       ├─ provision ── provisioned ─┐
       └─ modify in the ERP ────────┴─ apply ── tell CPQ
 
-The proration invoice that billing issues arrives by itself and runs invoice posting.
+The proration invoice that billing issues arrives by itself and runs invoice posting. The change in
+billing is the point of no return: it has charged the customer, so the rest only goes forward.
 """
 
 from collections.abc import Mapping
@@ -209,18 +210,30 @@ AMENDMENT = define(
         load=amendment_with_billing,
         steps=(
             StepForm("order_booked", order_booked, (), "cpq"),
-            StepForm("tax", tax, ("order_booked",), "tax"),
+            StepForm("tax", tax, ("order_booked",), "tax", "compensatable"),
             StepForm(
                 "change_billing", change_billing, ("tax",), "billing", "pivot", is_material=True
             ),
-            StepForm("confirm_proration", confirm_proration, ("change_billing",), "billing"),
-            StepForm("provision", provision, ("confirm_proration",), "provisioning"),
-            StepForm("provisioned", provisioned, ("provision",), "provisioning"),
             StepForm(
-                "modify_in_erp", modify_in_erp, ("confirm_proration",), "erp", is_material=True
+                "confirm_proration",
+                confirm_proration,
+                ("change_billing",),
+                "billing",
+                may_skip=True,
+            ),
+            StepForm("provision", provision, ("confirm_proration",), "provisioning", "retriable"),
+            StepForm("provisioned", provisioned, ("provision",), "provisioning", may_skip=True),
+            StepForm(
+                "modify_in_erp",
+                modify_in_erp,
+                ("confirm_proration",),
+                "erp",
+                "retriable",
+                is_material=True,
+                may_skip=True,
             ),
             StepForm("apply_change", apply_change, ("provisioned", "modify_in_erp"), "cpq"),
-            StepForm("tell_cpq", tell_cpq, ("apply_change",), "cpq"),
+            StepForm("tell_cpq", tell_cpq, ("apply_change",), "cpq", "retriable", may_skip=True),
         ),
     )
 )

@@ -3,7 +3,9 @@
     order booked ──┬─ check the tax ──────────────┬─ invoice in the ERP ── revenue in the ERP
                    └─ revenue schedule ───────────┘
 
-No invoice is posted before its customer and dimensions exist in the ERP.
+No invoice is posted before its customer and dimensions exist in the ERP. Nothing here is beyond
+undoing, also when all of it is done: the revenue entry is reversed, then the invoice is credited
+by a credit memo of its own. Neither document is deleted.
 """
 
 from decimal import Decimal
@@ -101,6 +103,21 @@ def invoice_in_erp(facts: Facts) -> Command:
     )
 
 
+def credit_in_erp(facts: Facts) -> Command:
+    """A credit memo over the invoice as it was posted, applied to it."""
+    invoice, posted = facts["invoice"], facts["posted"]
+    return Post(
+        role="erp",
+        operation="invoice.credit",
+        payload={**posted, "credits": facts["outputs"]["invoice_in_erp"]["external_id"]},
+        document=("invoice", invoice["id"], 1),
+        label=f"CR-{invoice['number']}",
+        ordering_key=f"contract:{facts['contract']['id']}",
+        amount=Decimal(posted["meant"]["gross"]),
+        currency=invoice["currency"],
+    )
+
+
 def revenue_in_erp(facts: Facts) -> Command:
     """Recognise the parts of the schedule whose period has begun by the invoice's posting date."""
     invoice, dimensions = facts["invoice"], facts["dimensions"]
@@ -141,6 +158,30 @@ def revenue_in_erp(facts: Facts) -> Command:
     )
 
 
+def reverse_revenue(facts: Facts) -> Command:
+    """The opposite of the entry that was posted."""
+    invoice, posted = facts["invoice"], facts["posted"]
+    if posted is None:
+        return Done({"reversed": "0"})  # nothing was due, so nothing was posted
+    lines = [{**x, "debit": x["credit"], "credit": x["debit"]} for x in posted["lines"]]
+    return Post(
+        role="erp",
+        operation="journal.create",
+        payload={
+            **posted,
+            "number": f"RVR-{invoice['number']}",
+            "event_kind": "revenue_reversed",
+            "memo": f"Reversal of {posted['number']}",
+            "lines": lines,
+        },
+        document=("invoice", invoice["id"], 1),
+        label=f"RVR-{invoice['number']}",
+        ordering_key=f"contract:{facts['contract']['id']}",
+        amount=Decimal(posted["meant"]["net"]),
+        currency=invoice["currency"],
+    )
+
+
 INVOICE_POSTING = define(
     Definition(
         name="invoice_posting",
@@ -150,19 +191,27 @@ INVOICE_POSTING = define(
         load=invoice_facts,
         steps=(
             StepForm("order_booked", order_booked, (), "cpq"),
-            StepForm("our_tax", our_tax, ("order_booked",), "tax"),
-            StepForm("check_tax", check_tax, ("our_tax",), "tax"),
+            StepForm("our_tax", our_tax, ("order_booked",), "tax", "compensatable"),
+            StepForm("check_tax", check_tax, ("our_tax",), "tax", may_skip=True),
             StepForm("schedule", schedule, ("order_booked",), "billing"),
             StepForm(
                 "invoice_in_erp",
                 invoice_in_erp,
                 ("check_tax", "schedule"),
                 "erp",
-                "pivot",
+                "compensatable",
                 is_material=True,
+                undo=credit_in_erp,
             ),
             StepForm(
-                "revenue_in_erp", revenue_in_erp, ("invoice_in_erp",), "erp", is_material=True
+                "revenue_in_erp",
+                revenue_in_erp,
+                ("invoice_in_erp",),
+                "erp",
+                "compensatable",
+                is_material=True,
+                undo=reverse_revenue,
+                may_skip=True,
             ),
         ),
     )

@@ -6,7 +6,9 @@
       └─ customer in the ERP ──────────────────────────────────────────────┘
 
 No order is booked before its billing account exists, its customer stands in the ERP and its
-entitlements are live.
+entitlements are live. Booking is the point of no return; before it, what was done is undone in
+reverse: the entitlement is revoked, then the subscription is cancelled and its invoices credited.
+Customers stay: a customer without an order harms nobody.
 """
 
 from decimal import Decimal
@@ -140,6 +142,28 @@ def billing_parts(lines: list[Facts], taxed: list[Facts]) -> list[Facts]:
     ]
 
 
+def cancel_subscription(facts: Facts) -> Command:
+    """End what billing runs and credit what it has invoiced."""
+    order, made = facts["order"], facts["outputs"]["subscription"]
+    return Post(
+        role="billing",
+        operation="subscription.cancel",
+        payload={
+            "entity": facts["entity"]["code"],
+            "customer": facts["customer"],
+            "contract": facts["contract"],
+            "order": order,
+            "subscriptions": [{"id": part["id"]} for part in made["subscriptions"]],
+            "meant": {"currency": order["currency"]},
+        },
+        document=("order", order["id"], 1),
+        label=order["number"],
+        ordering_key=f"contract:{facts['contract']['id']}",
+        amount=Decimal(order["net"]),
+        currency=order["currency"],
+    )
+
+
 def provision(facts: Facts) -> Command:
     order = facts["order"]
     return Post(
@@ -151,6 +175,24 @@ def provision(facts: Facts) -> Command:
             "contract": facts["contract"],
             "order": order,
             "lines": facts["lines"],
+        },
+        document=("order", order["id"], 1),
+        label=order["number"],
+        ordering_key=f"contract:{facts['contract']['id']}",
+    )
+
+
+def revoke(facts: Facts) -> Command:
+    """Take the entitlement away again."""
+    order = facts["order"]
+    return Post(
+        role="provisioning",
+        operation="entitlement.revoke",
+        payload={
+            "entity": facts["entity"]["code"],
+            "customer": facts["customer"],
+            "contract": facts["contract"],
+            "order": order,
         },
         document=("order", order["id"], 1),
         label=order["number"],
@@ -203,21 +245,39 @@ ORDER_ACTIVATION = define(
         load=order_facts,
         steps=(
             StepForm("check_references", check_references),
-            StepForm("customer_in_billing", customer_in_billing, ("check_references",), "billing"),
-            StepForm("tax", tax, ("check_references",), "tax"),
-            StepForm("customer_in_erp", customer_in_erp, ("check_references",), "erp"),
+            StepForm(
+                "customer_in_billing",
+                customer_in_billing,
+                ("check_references",),
+                "billing",
+                "compensatable",
+            ),
+            StepForm("tax", tax, ("check_references",), "tax", "compensatable"),
+            StepForm(
+                "customer_in_erp", customer_in_erp, ("check_references",), "erp", "compensatable"
+            ),
             StepForm(
                 "subscription",
                 subscription,
                 ("customer_in_billing", "tax"),
                 "billing",
-                kind="pivot",
+                "compensatable",
                 is_material=True,
+                undo=cancel_subscription,
             ),
-            StepForm("provision", provision, ("subscription",), "provisioning"),
-            StepForm("provisioned", provisioned, ("provision",), "provisioning"),
-            StepForm("book", book, ("subscription", "customer_in_erp", "provisioned"), "cpq"),
-            StepForm("tell_cpq", tell_cpq, ("book",), "cpq"),
+            StepForm(
+                "provision",
+                provision,
+                ("subscription",),
+                "provisioning",
+                "compensatable",
+                undo=revoke,
+            ),
+            StepForm("provisioned", provisioned, ("provision",), "provisioning", may_skip=True),
+            StepForm(
+                "book", book, ("subscription", "customer_in_erp", "provisioned"), "cpq", "pivot"
+            ),
+            StepForm("tell_cpq", tell_cpq, ("book",), "cpq", "retriable", may_skip=True),
         ),
     )
 )

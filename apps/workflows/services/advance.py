@@ -19,6 +19,7 @@ from apps.workflows.policies import BATCH, is_given_up
 from apps.workflows.registry import definition_of
 from apps.workflows.services.claim import LEASE, claim_runs, hold_run
 from apps.workflows.services.hear import hear_missed
+from apps.workflows.services.hold import admit
 from apps.workflows.services.rounds import RELEASED, fault, play_round
 from apps.workflows.services.start import ENGINE, QUEUE
 from apps.workflows.services.turns import OVER, load_turns
@@ -37,6 +38,7 @@ def advance_due(*, now: dt.datetime) -> int:
     if len(runs) == BATCH:
         enqueue("workflows.advance", queue=QUEUE)  # there is more: an idle worker may join
     sound = [run for run in runs if not is_given_up(run.attempts)]
+    sound = admit(sound, now=now)
     for run in runs:
         if is_given_up(run.attempts):
             _stop(run, RuntimeError("Every worker that took this run ended while it did"), now)

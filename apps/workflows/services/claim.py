@@ -29,7 +29,7 @@ LEASE = dt.timedelta(seconds=20)  # by the database's clock
 _DUE = """
 WITH due AS MATERIALIZED (
     SELECT id, definition, definition_version, subject_type, subject_id, label, legal_entity_id,
-           journey_id, amount, currency, state, epoch, attempts, due_at
+           journey_id, amount, currency, state, epoch, attempts, fingerprint, held_for, due_at
     FROM workflows_workflowrun
     WHERE due_at <= greatest(statement_timestamp(), %s) AND state = ANY(%s)
       AND (claimed_until IS NULL OR claimed_until < clock_timestamp())
@@ -39,7 +39,7 @@ WITH due AS MATERIALIZED (
     FROM due ORDER BY due_at LIMIT 1
 )
 SELECT id, definition, definition_version, subject_type, subject_id, label, legal_entity_id,
-       journey_id, amount, currency, state, epoch, attempts, held_until
+       journey_id, amount, currency, state, epoch, attempts, fingerprint, held_for, held_until
 FROM due JOIN eldest USING (attempts)
 ORDER BY id LIMIT (SELECT (%s::int[])[least(attempts + 1, %s)] FROM eldest)
 """

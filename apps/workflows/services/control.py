@@ -1,8 +1,8 @@
-"""What people do to runs."""
+"""What people do to runs: each with the actor and a reason, refused in plain words."""
 
 import datetime as dt
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from apps.core.fsm import transition_set
@@ -10,64 +10,228 @@ from apps.core.jobs import enqueue_on_commit
 from apps.core.principal import Actor
 from apps.events.services import acting, publish_events
 from apps.postings.models import Posting
-from apps.postings.services import requeue_postings
-from apps.workflows.announce import run_event
-from apps.workflows.models import Step, WorkflowRun
+from apps.postings.services import hold_postings, release_postings, requeue_postings
+from apps.workflows import policies
+from apps.workflows.announce import run_event, step_event
+from apps.workflows.definition import Definition
+from apps.workflows.errors import RunActionError
+from apps.workflows.models import RunFacts, Step, WorkflowRun
+from apps.workflows.registry import definition_of, fingerprint
+from apps.workflows.services.standing import (
+    Postings,
+    drop_unsent,
+    postings_of,
+    step_facts,
+    unshared,
+)
+
+Ids = Sequence[uuid.UUID]
 
 
-def retry_steps(ids: Sequence[uuid.UUID], *, actor: Actor, now: dt.datetime) -> list[uuid.UUID]:
-    """Decide failed steps again with the facts of today; a failed posting is queued again.
+class Held:
+    """Locked runs with what may be decided about them."""
 
-    Returns the ids of the steps that go on.
-    """
+    def __init__(self, ids: Ids) -> None:
+        rows = WorkflowRun.objects.select_for_update(of=("self",)).filter(id__in=ids)
+        self.runs = list(rows.order_by("id"))
+        self.steps: dict[uuid.UUID, list[Step]] = {run.id: [] for run in self.runs}
+        for step in Step.objects.filter(run_id__in=list(self.steps)).order_by("position"):
+            self.steps[step.run_id].append(step)
+        everything = [step for each in self.steps.values() for step in each]
+        self.postings: Postings = postings_of(everything, lock=True)
+
+    def definition(self, run: WorkflowRun) -> Definition:
+        """The run's definition. Raises ``RunActionError`` when this release lacks it."""
+        try:
+            return definition_of(run.definition, run.definition_version)
+        except LookupError as error:
+            raise RunActionError(
+                f"This release has no {run.definition.replace('_', ' ')} version "
+                f"{run.definition_version}. Deploy one that has it, then act."
+            ) from error
+
+    def facts(self, run: WorkflowRun) -> list[policies.StepFacts]:
+        definition = self.definition(run)
+        return [step_facts(step, definition, self.postings) for step in self.steps[run.id]]
+
+    def refuse(self, why: Callable[[WorkflowRun], str]) -> None:
+        """Raises ``RunActionError`` with the first refusal; then nothing was changed."""
+        for run in self.runs:
+            words = why(run)
+            if words:
+                raise RunActionError(words)
+
+
+def retry_steps(ids: Ids, *, actor: Actor, now: dt.datetime) -> list[uuid.UUID]:
+    """Decide failed steps again with the facts of today; a failed posting is queued again, and an
+    undo that was refused is decided again. Returns the ids of the steps that go on."""
     with acting(actor):
         steps = list(Step.objects.select_for_update().filter(id__in=ids, state="failed"))
-        posted = {
-            p.id: p
-            for p in Posting.objects.filter(
-                id__in=[s.posting_id for s in steps if s.posting_id],
-                state__in=["rejected", "dead", "parked"],
-            )
-        }
-        requeued = [s for s in steps if s.posting_id in posted]
-        requeue_postings([s.posting_id for s in requeued if s.posting_id], actor=actor, now=now)
-        again = [s.id for s in steps if s.posting_id not in posted]
+        requeued = _requeue(steps, actor, now)
+        again = [s.id for s in steps if s.id not in requeued]
         moved = transition_set(
             Step, "reset", again, error_code="", error_message="", waits_for="", deadline=None
         )
-        runs = {step.run_id for step in steps}
-        WorkflowRun.objects.filter(id__in=runs).update(due_at=now)
-        enqueue_on_commit("workflows.advance")
-    return [*moved, *(s.id for s in requeued)]
+        undos = Step.objects.filter(id__in=ids, state="compensating").exclude(error_code="")
+        undoing = list(undos.filter(waits_for="").values_list("id", "run_id"))
+        Step.objects.filter(id__in=[pk for pk, _ in undoing]).update(
+            undo_hash="", error_code="", error_message=""
+        )
+        _ring({step.run_id for step in steps} | {run for _, run in undoing}, now)
+    return [*moved, *requeued, *(pk for pk, _ in undoing)]
 
 
-def pause_runs(ids: Sequence[uuid.UUID], *, actor: Actor, now: dt.datetime) -> list[uuid.UUID]:
-    """Hold runs where they are; what was sent already is still confirmed."""
-    return _move("pause", "paused", ids, actor, now, due_at=None)
+def _requeue(steps: Sequence[Step], actor: Actor, now: dt.datetime) -> list[uuid.UUID]:
+    """Queue the failed postings of some steps again; returns the steps that have one."""
+    stuck = Posting.objects.filter(
+        id__in=[s.posting_id for s in steps if s.posting_id],
+        state__in=[*policies.REFUSED, "parked"],
+    )
+    ids = set(stuck.values_list("id", flat=True))
+    requeue_postings(list(ids), actor=actor, now=now)
+    return [step.id for step in steps if step.posting_id in ids]
 
 
-def resume_runs(ids: Sequence[uuid.UUID], *, actor: Actor, now: dt.datetime) -> list[uuid.UUID]:
-    """Let paused runs go on."""
-    moved = _move("run", "resumed", ids, actor, now, due_at=now)
+def _ring(run_ids: set[uuid.UUID], now: dt.datetime) -> None:
+    WorkflowRun.objects.filter(id__in=run_ids).update(due_at=now)
     enqueue_on_commit("workflows.advance")
+
+
+def pause_runs(ids: Ids, *, reason: str, actor: Actor, now: dt.datetime) -> list[uuid.UUID]:
+    """Hold runs where they are: nothing new is sent, what was sent is still confirmed.
+
+    Returns the ids that moved. Raises ``RunActionError``.
+    """
+    with acting(actor):
+        held = Held(ids)
+        held.refuse(lambda run: policies.pause_refusal(run.state))
+        hold_postings(_unsent(held))
+        return _move("pause", "paused", held, actor, now, reason, due_at=None)
+
+
+def _unsent(held: Held) -> list[uuid.UUID]:
+    """What could still be sent for these runs and no other run waits for."""
+    steps = [step for each in held.steps.values() for step in each]
+    moving = ("queued", "sending", "unknown", *policies.REFUSED, "parked")
+    return [pk for pk in unshared(steps) if held.postings[pk].state in moving]
+
+
+def resume_runs(ids: Ids, *, reason: str, actor: Actor, now: dt.datetime) -> list[uuid.UUID]:
+    """Let paused runs go on. Returns the ids that moved. Raises ``RunActionError``."""
+    with acting(actor):
+        held = Held(ids)
+        held.refuse(lambda run: policies.resume_refusal(run.state))
+        release_postings([pk for pk in held.postings if pk is not None])
+        moved = _move("run", "resumed", held, actor, now, reason, due_at=now)
+        enqueue_on_commit("workflows.advance")
     return moved
 
 
-def cancel_runs(ids: Sequence[uuid.UUID], *, actor: Actor, now: dt.datetime) -> list[uuid.UUID]:
-    """End runs for good; what was posted stays posted."""
-    return _move("cancel", "cancelled", ids, actor, now, due_at=None, finished_at=now)
+def cancel_runs(ids: Ids, *, reason: str, actor: Actor, now: dt.datetime) -> list[uuid.UUID]:
+    """End runs of which nothing stands at a platform; what was not sent is given up.
+
+    Returns the ids that moved. Raises ``RunActionError``.
+    """
+    with acting(actor):
+        held = Held(ids)
+        held.refuse(lambda run: policies.cancel_refusal(run.state, held.facts(run)))
+        moved = _move(
+            "cancel", "cancelled", held, actor, now, reason, due_at=None, finished_at=now
+        )
+        left = [s for each in held.steps.values() for s in each if s.state not in policies.OVER]
+        transition_set(Step, "skip", [s.id for s in left], waits_for="", deadline=None)
+        drop_unsent(left, reason=reason, actor=actor, now=now)
+    return moved
+
+
+def compensate_runs(ids: Ids, *, reason: str, actor: Actor, now: dt.datetime) -> list[uuid.UUID]:
+    """Undo in reverse order what runs have written, then end them as compensated.
+
+    Returns the ids that moved. Raises ``RunActionError`` once a pivot is passed.
+    """
+    with acting(actor):
+        held = Held(ids)
+        held.refuse(lambda run: why_not_compensate(held, run))
+        left = [s for each in held.steps.values() for s in each if s.state not in policies.OVER]
+        drop_unsent(left, reason=reason, actor=actor, now=now)
+        release_postings([pk for pk in held.postings if pk is not None])
+        moved = _move("compensate", "compensating", held, actor, now, reason, due_at=now,
+                      finished_at=None, state_hash="")  # fmt: skip
+        enqueue_on_commit("workflows.advance")
+    return moved
+
+
+def why_not_compensate(held: Held, run: WorkflowRun) -> str:
+    """Why a run cannot be compensated, empty when it can."""
+    words = policies.compensate_refusal(run.state, held.facts(run))
+    if words:
+        return words
+    if run.fingerprint not in ("", fingerprint(run.definition, run.definition_version)):
+        return "The workflow's code was changed since this run went on. See its exception first."
+    undone = {s.input_hash for s in held.steps[run.id] if s.state == "succeeded"} - {""}
+    kept = RunFacts.objects.filter(run=run, hash__in=undone).count()
+    if kept < len(undone):
+        return "What this run had read was not kept, so the hub cannot tell how to undo it."
+    return ""
+
+
+def reset_to_step(
+    run_id: uuid.UUID, step: str, *, reason: str, actor: Actor, now: dt.datetime
+) -> list[uuid.UUID]:
+    """Go back to a step: it and all that wait for it are decided again.
+
+    A write that is confirmed is not written again: the same fact has the same key, so the standing
+    posting answers. Returns the steps that went back. Raises ``RunActionError``.
+    """
+    with acting(actor):
+        held = Held([run_id])
+        run = held.runs[0]
+        definition, facts = held.definition(run), {f.name: f for f in held.facts(run)}
+        after = definition.after(step) if step in facts else frozenset()
+        behind = [facts[name] for name in sorted(after)]
+        held.refuse(lambda r: policies.reset_refusal(r.state, facts.get(step), behind))
+        chosen = [s for s in held.steps[run.id] if s.name in {step, *after}]
+        stuck = [s for s in chosen if s.posting_id and _state_of(held, s) in policies.REFUSED]
+        requeue_postings([s.posting_id for s in stuck if s.posting_id], actor=actor, now=now)
+        moved = transition_set(
+            Step, "reset", [s.id for s in chosen], error_code="", error_message="", waits_for="",
+            deadline=None, finished_at=None,
+        )  # fmt: skip
+        if run.state != "paused":
+            _ring({run.id}, now)
+        event = run_event(run, "reset", reason=reason, step=step)
+        publish_events([event], actor=actor, now=now)
+    return moved
+
+
+def _state_of(held: Held, step: Step) -> str:
+    posting = held.postings.get(step.posting_id)
+    return posting.state if posting else ""
+
+
+def skip_step(
+    run_id: uuid.UUID, step: str, *, reason: str, actor: Actor, now: dt.datetime
+) -> None:
+    """Go on without a failed step, as two people decided. Raises ``RunActionError``."""
+    with acting(actor):
+        held = Held([run_id])
+        run = held.runs[0]
+        facts = {f.name: f for f in held.facts(run)}
+        held.refuse(lambda r: policies.skip_refusal(r.state, facts.get(step)))
+        [row] = [s for s in held.steps[run.id] if s.name == step]
+        transition_set(Step, "skip", [row.id], finished_at=now, waits_for="", deadline=None)
+        drop_unsent([row], reason=reason, actor=actor, now=now)
+        if run.state != "paused":
+            _ring({run.id}, now)
+        events = [step_event(run, row, "skipped"), run_event(run, "step_skipped", reason=reason,
+                                                             step=step)]  # fmt: skip
+        publish_events(events, actor=actor, now=now)
 
 
 def _move(
-    name: str,
-    told: str,
-    ids: Sequence[uuid.UUID],
-    actor: Actor,
-    now: dt.datetime,
-    **values: Any,
+    name: str, told: str, held: Held, actor: Actor, now: dt.datetime, reason: str, **values: Any
 ) -> list[uuid.UUID]:
-    with acting(actor):
-        moved = transition_set(WorkflowRun, name, ids, **values)
-        runs = WorkflowRun.objects.filter(id__in=moved)
-        publish_events([run_event(run, told) for run in runs], actor=actor, now=now)
-    return moved
+    moved = set(transition_set(WorkflowRun, name, [run.id for run in held.runs], **values))
+    events = [run_event(run, told, reason=reason) for run in held.runs if run.id in moved]
+    publish_events(events, actor=actor, now=now)
+    return list(moved)

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import transaction
 
-from apps.core.codec import content_hash, to_json
+from apps.core.codec import to_json
 from apps.core.errors import HubError, StaleWriteError
 from apps.core.failpoints import failpoint
 from apps.core.fsm import transition_statement
@@ -21,11 +21,12 @@ from apps.exceptions.types import CaseDraft
 from apps.postings.models import Posting
 from apps.postings.services import submit_postings
 from apps.postings.types import PostingDraft
-from apps.workflows.announce import run_event, step_case, step_event
-from apps.workflows.definition import Command, Done, Facts, Perform, Post, Refuse, WaitFor
+from apps.workflows.announce import AnyRun, AnyStep, run_event, step_case, step_event
+from apps.workflows.definition import Command, Done, Perform, Post, Refuse, WaitFor
 from apps.workflows.models import Signal, Step, WorkflowRun
 from apps.workflows.registry import action_of
 from apps.workflows.services.claim import hold_turns, keep_claims
+from apps.workflows.services.record import note_decisions, state_hash
 from apps.workflows.services.start import ENGINE
 from apps.workflows.services.turns import OVER, Turn
 from apps.workflows.types import HeldRun, HeldStep
@@ -76,17 +77,13 @@ def decide_turns(turns: Sequence[Turn]) -> list[Decided]:
     decided = []
     for turn in turns:
         if ready := turn.ready():
-            view = turn.view()
-            seen = content_hash(view)
-            for step in ready:
-                step.input_hash = seen
-                decided.append((turn, step, _decide(turn, step, view)))
+            decided += [(turn, step, _decide(turn, step)) for step in ready]
     return decided
 
 
-def _decide(turn: Turn, step: HeldStep, view: Facts) -> Command:
+def _decide(turn: Turn, step: HeldStep) -> Command:
     try:
-        return turn.definition.step(step.name).decide(view)
+        return turn.definition.step(step.name).decide(turn.view(step.name))
     except Exception as error:
         # A step is a pure function: its fault is its run's alone, and no other run waits for it.
         logger.exception("step %s of run %s failed", step.name, turn.run.id)
@@ -131,6 +128,7 @@ def play_round(turns: Sequence[Turn], *, now: dt.datetime, keep: bool) -> tuple[
 
 
 def _carry_out(decided: Sequence[Decided], done: Round) -> None:
+    note_decisions([(t.run, t.steps, t.facts, s, c) for t, s, c in decided], done.now)
     for _, step, _ in decided:
         step.started_at = step.started_at or done.now
         step.attempt += 1
@@ -155,7 +153,9 @@ def _perform(decided: Sequence[Decided], now: dt.datetime) -> list[Result]:
 
 def _post(decided: Sequence[Decided], done: Round) -> list[Result]:
     """Submit all writes of this round; one that already stands confirmed gives its result now."""
-    drafts = [_draft(t, s, c) for t, s, c in decided if isinstance(c, Post)]
+    drafts = [
+        posting_draft(t.run, s, c, purpose=s.name) for t, s, c in decided if isinstance(c, Post)
+    ]
     postings = submit_postings(drafts, actor=ENGINE, now=done.now)
     waiting: list[tuple[HeldStep, dict[str, Any]]] = []
     results: list[Result] = []
@@ -181,14 +181,14 @@ def posting_output(posting: Posting) -> dict[str, Any]:
     }
 
 
-def _draft(turn: Turn, step: HeldStep, command: Post) -> PostingDraft:
+def posting_draft(run: AnyRun, step: AnyStep, command: Post, *, purpose: str) -> PostingDraft:
+    """A step's command as the posting that carries it out."""
     kind, document_id, version = command.document
-    run = turn.run
     assert run.legal_entity_id is not None  # noqa: S101 - no run without a legal entity
     return PostingDraft(
         role=command.role,
         operation=command.operation,
-        purpose=step.name,
+        purpose=purpose,
         document_type=kind,
         document_id=uuid.UUID(document_id),
         document_version=version,
@@ -261,6 +261,7 @@ def _move(name: str, rows: Sequence[tuple[HeldStep, dict[str, Any]]], done: Roun
             {
                 **values,
                 "input_hash": step.input_hash,
+                "command_hash": step.command_hash,
                 "started_at": step.started_at,
                 "attempt": step.attempt,
             },
@@ -284,8 +285,12 @@ def _settle_runs(turns: Sequence[Turn], done: Round) -> list[Turn]:
         else:
             plans.setdefault(_run_move(turn), []).append(turn.run)
     completed = plans.get("complete", [])
+    walked = {turn.run.id: list(turn.steps.values()) for turn in turns}
     finished = {**RELEASED, "due_at": None, "finished_at": done.now}
-    done.move(WorkflowRun, "complete", [(run.id, finished) for run in completed])
+    ends = [
+        (run.id, {**finished, "state_hash": state_hash(run, walked[run.id])}) for run in completed
+    ]
+    done.move(WorkflowRun, "complete", ends)
     done.move(WorkflowRun, "fail", [_released(run) for run in plans.get("fail", [])])
     waits = plans.get("wait", [])
     done.move(WorkflowRun, "wait", [_released(r) for r in waits if r.state == "running"])

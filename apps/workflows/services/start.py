@@ -11,7 +11,7 @@ from apps.events.services import acting, publish_events
 from apps.workflows.announce import run_event
 from apps.workflows.definition import StepForm
 from apps.workflows.models import Step, WorkflowRun
-from apps.workflows.registry import definition_of, newest
+from apps.workflows.registry import definition_of, fingerprint, newest
 from apps.workflows.types import RunDraft
 
 ENGINE = system_actor("workflows.engine")
@@ -39,7 +39,7 @@ def start_runs(drafts: Sequence[RunDraft], *, now: dt.datetime) -> list[Workflow
 
 ROW = (
     "id", "definition", "definition_version", "key", "subject_type", "subject_id", "label",
-    "ordering_key", "legal_entity_id", "journey_id", "amount", "currency",
+    "ordering_key", "legal_entity_id", "journey_id", "amount", "currency", "fingerprint",
 )  # fmt: skip
 
 
@@ -48,6 +48,7 @@ def _run(draft: RunDraft, now: dt.datetime) -> WorkflowRun:
     return WorkflowRun(
         definition=definition.name,
         definition_version=definition.version,
+        fingerprint=fingerprint(definition.name, definition.version),
         key=draft.key,
         subject_type=draft.subject_type,
         subject_id=draft.subject_id,

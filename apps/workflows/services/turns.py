@@ -24,9 +24,9 @@ class Turn:
     steps: dict[str, HeldStep]
     facts: Facts
 
-    def view(self) -> Facts:
+    def view(self, name: str) -> Facts:
         """What a step may read: the subject's facts and the outputs of the steps before it."""
-        outputs = {name: step.output for name, step in self.steps.items() if step.state in OVER}
+        outputs = {need: self.steps[need].output for need in self.definition.before(name)}
         return {**self.facts, "outputs": outputs}
 
     def ready(self) -> list[HeldStep]:
@@ -42,7 +42,7 @@ class Turn:
 
 _STEPS = """
 SELECT id, run_id, name, lane, is_material, state, output, posting_id, attempt, started_at,
-       waits_for, error_code, error_message
+       waits_for, error_code, error_message, input_hash, command_hash, undo_hash
 FROM workflows_step WHERE run_id = ANY(%s::uuid[]) ORDER BY run_id, position
 """
 

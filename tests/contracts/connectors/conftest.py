@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from apps.connectors.base import Written
 from apps.connectors.registry import connector_for
 from tests.contracts.connectors import payloads
 from tests.contracts.connectors.rig import Rig, Simulator, start
@@ -66,12 +67,16 @@ def stripe(simulator: Callable[[str], Simulator]) -> Rig:
         api.post("/v1/products", data={"id": "prod_suite", "name": "Suite"}).raise_for_status()
         customer = api.post("/v1/customers", data={"name": "Nordwind"}).raise_for_status().json()
     begin = int(time.time()) // 86_400 * 86_400 - 10 * 86_400
-    calls = {
+    calls: dict[str, Any] = {
         "customer.upsert": payloads.stripe_customer,
         "subscription.create": payloads.stripe_subscriptions(customer["id"], begin),
     }
     secrets = {"api_key": STRIPE_KEY, "webhook_secrets": [SECRET]}
-    return Rig(connector_for("stripe"), sim, {}, secrets, calls)
+    rig = Rig(connector_for("stripe"), sim, {}, secrets, calls)
+    calls["subscription.cancel"] = lambda reference: payloads.stripe_cancellation(
+        written(rig, "subscription.create", f"S{reference[1:]}").data["subscriptions"]
+    )
+    return rig
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +86,7 @@ def netsuite(simulator: Callable[[str], Simulator]) -> Rig:
     app = {"client_id": "hub", "certificate_id": "cert", "public_key": public}
     sim.control("POST", "apps", app)
     sim.control("POST", "seed", payloads.NETSUITE_SEED)
-    calls = {
+    calls: dict[str, Any] = {
         "customer.upsert": payloads.netsuite_customer,
         "invoice.create": payloads.netsuite_invoice,
         "journal.create": payloads.netsuite_journal,
@@ -90,7 +95,17 @@ def netsuite(simulator: Callable[[str], Simulator]) -> Rig:
     rig = Rig(connector_for("netsuite"), sim, config, {"private_key": private}, calls)
     customer = rig.call("customer.upsert", "1")
     rig.run(lambda session: rig.connector.write(session, customer))
+    calls["invoice.credit"] = lambda reference: payloads.netsuite_credit(
+        reference, written(rig, "invoice.create", f"I{reference[1:]}").external_id
+    )
     return rig
+
+
+def written(rig: Rig, operation: str, reference: str) -> Written:
+    """What one write of an operation left."""
+    call = rig.call(operation, reference)
+    found: Written = rig.run(lambda session: rig.connector.write(session, call))
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -99,7 +114,10 @@ def provisioning(simulator: Callable[[str], Simulator]) -> Rig:
     sim.control("POST", "secrets", {"secrets": [SECRET]})
     sim.control("POST", "delay", {"seconds": 0})
     secrets = {"signing_secret": SECRET, "webhook_secrets": [SECRET]}
-    calls = {"entitlement.provision": payloads.entitlement}
+    calls = {
+        "entitlement.provision": payloads.entitlement,
+        "entitlement.revoke": payloads.revocation,
+    }
     return Rig(connector_for("provisioning"), sim, {}, secrets, calls)
 
 

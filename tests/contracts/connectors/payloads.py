@@ -61,6 +61,13 @@ def stripe_subscriptions(customer: str, start: int) -> Any:
     return build
 
 
+def stripe_cancellation(subscriptions: list[Any]) -> Mapping[str, Any]:
+    return {
+        "comment": "Order ORD-1 was taken back",
+        "subscriptions": [{"id": part["id"]} for part in subscriptions],
+    }
+
+
 def netsuite_customer(reference: str) -> Mapping[str, Any]:
     return {
         "externalId": f"C-{reference}",
@@ -117,6 +124,17 @@ def netsuite_invoice(reference: str, **changes: Any) -> Mapping[str, Any]:
     }
 
 
+def netsuite_credit(reference: str, invoice: str) -> Mapping[str, Any]:
+    return {
+        "createdFrom": {"id": invoice},
+        "externalId": reference,
+        "custbody_hub_ref": reference,
+        "otherRefNum": f"NW-{reference}",
+        "tranDate": "2026-11-20",
+        "memo": f"Credit of {reference}",
+    }
+
+
 def netsuite_journal(reference: str) -> Mapping[str, Any]:
     department = {"department": {"externalId": "SALES"}}
     return {
@@ -141,6 +159,16 @@ def entitlement(reference: str) -> Mapping[str, Any]:
         "legal_entity": "DE01",
         "subscription": f"SUB-{reference}",
         "entitlements": [{"sku": "SUITE", "name": "Suite", "quantity": "5", "line": "1"}],
+    }
+
+
+def revocation(reference: str) -> Mapping[str, Any]:
+    return {
+        "reference": reference,
+        "legal_entity": "DE01",
+        "subscription": f"SUB-{reference}",
+        "customer": {"number": "C-1", "name": "Nordwind"},
+        "order": "ORD-1",
     }
 
 

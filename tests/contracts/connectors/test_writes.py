@@ -24,6 +24,7 @@ OPERATIONS = [
     ("netsuite", "customer.upsert", "/record/v1/customer"),
     ("netsuite", "invoice.create", "/record/v1/invoice$"),
     ("netsuite", "journal.create", "/record/v1/journalEntry$"),
+    ("netsuite", "invoice.credit", "/record/v1/invoice/[^/]+/!transform/creditMemo$"),
     ("provisioning", "entitlement.provision", "/events"),
 ]
 WRITES = [pytest.param(v, o, p, id=f"{v}:{o}") for v, o, p in OPERATIONS]

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from apps.canonical.models import Order
+from apps.core.fsm import transition_set
 from apps.core.principal import Principal
 from apps.events.models import Event
 from apps.events.services import acting, publish_events
@@ -123,6 +124,22 @@ def test_a_new_order_expects_what_must_follow(world):
         ("First invoice", 60 * MINUTE),
         ("First invoice in the ledger", 120 * MINUTE),
     ]
+
+
+def test_an_order_that_was_taken_back_expects_nothing_more(world):
+    contract = world.contract()
+    order = Order.objects.get(contract=contract)
+    run = _provisioned(world, contract)
+    world.posting(order, "order", "entitlement.revoke", "billing", state="confirmed")
+    with acting(world.actor):
+        for move in ("run", "compensate", "finish_compensation"):
+            assert transition_set(WorkflowRun, move, [run.id]) == [run.id]
+    _rebuild(world, contract)
+    journey = Journey.objects.get()
+    assert (journey.is_done, journey.next_step) == (True, "")
+    items = {item.kind: (item.state, item.note) for item in JourneyItem.objects.all()}
+    assert items["order"] == ("done", "taken back")
+    assert items["entitlement.revoke"][0] == "done"
 
 
 def test_a_journey_is_done_when_nothing_is_expected(world):

@@ -62,7 +62,8 @@ def _moving() -> int:
         heads = cursor.fetchone()[0]
     signals = Step.objects.filter(state="waiting").exclude(waits_for__startswith="posting:")
     overdue = signals.exclude(waits_for__startswith="order_booked:")
-    due = WorkflowRun.objects.filter(due_at__isnull=False, state__in=["pending", "running"])
+    going = ["pending", "running", "compensating"]
+    due = WorkflowRun.objects.filter(due_at__isnull=False, state__in=going)
     unsplit = Delivery.objects.filter(split_at__isnull=True)
     return int(inbound.count() + heads + overdue.count() + due.count() + unsplit.count())
 

@@ -18,12 +18,13 @@ from apps.core.errors import HubError, RejectedError
 
 EXPANDED = (("expandSubResources", "true"),)
 REPLACED = "?replace=addressBook"  # else each upsert would add the address once more
+SALES = ("invoice", "creditMemo")
 SEGMENTS = {"department": "department", "class": "classification", "location": "location"}
 _LABELS = ("externalId", "symbol", "name", "startDate")
 
 
 async def write_document(session: Session, call: OutboundCall) -> Written:
-    """Upsert a customer; create an invoice or journal under our reference, once.
+    """Upsert a customer; create an invoice, credit memo or journal under our reference, once.
 
     A transaction is created, not upserted: an upsert that arrives twice would rewrite what an
     accountant may have touched since. "Already exists" is success. A refusal is believed only
@@ -36,8 +37,12 @@ async def write_document(session: Session, call: OutboundCall) -> Written:
         path = record_path(kind, f"eid:{external_id}")
         key = await client.write(call.operation, "PUT", path, document, REPLACED)
         return await _described(client, call, key)
+    source = document.pop("createdFrom", None)
+    path = f"/{kind}"
+    if source is not None:  # what it credits says the lines, taxes and segments
+        path = f"{record_path('invoice', reference_id(source))}/!transform/{kind}"
     try:
-        key = await client.write(call.operation, "POST", f"/{kind}", document)
+        key = await client.write(call.operation, "POST", path, document)
     except RejectedError:
         found = await find_document(session, call)
         if found is None:
@@ -90,7 +95,7 @@ async def read_document(session: Session, call: OutboundCall, written: Written) 
     record = await client.get(call.operation, path, EXPANDED)
     if kind == "customer":
         return ReadBack(written.external_id, str(record.get("entityId") or ""))
-    lines = items_of(record.get("item" if kind == "invoice" else "line"))
+    lines = items_of(record.get("item" if kind in SALES else "line"))
     names = Names(session, client)
     net, tax, gross = _amounts(kind, record, lines)
     return ReadBack(
@@ -110,8 +115,8 @@ async def read_document(session: Session, call: OutboundCall, written: Written) 
 def _amounts(
     kind: str, record: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]
 ) -> tuple[Decimal, Decimal | None, Decimal | None]:
-    """(net, tax, gross) of an invoice; of a journal its debits as net."""
-    if kind == "invoice":
+    """(net, tax, gross) of an invoice or credit memo; of a journal its debits as net."""
+    if kind in SALES:
         return (
             Decimal(str(record["subtotal"])),
             Decimal(str(record.get("taxTotal") or 0)),

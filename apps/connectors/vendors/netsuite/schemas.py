@@ -14,6 +14,7 @@ NUMBERS = frozenset(
 RECORDS = {
     "customer.upsert": "customer",
     "invoice.create": "invoice",
+    "invoice.credit": "creditMemo",
     "journal.create": "journalEntry",
 }
 

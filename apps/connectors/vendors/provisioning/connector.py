@@ -16,6 +16,7 @@ from apps.connectors.base import (
     VerifiedBody,
     Written,
 )
+from apps.connectors.errors import error_for
 from apps.connectors.http import Session
 from apps.connectors.vendors.provisioning import webhooks
 from apps.connectors.vendors.provisioning.client import SOURCE, read, send_event
@@ -23,6 +24,7 @@ from apps.core.errors import RejectedError
 
 # The receiver de-duplicates on the message id, so a repetition is one event.
 REPEATABLE = Capability(AfterUnknown.UNIQUE_REFERENCE)
+NEVER_CAME = dt.timedelta(minutes=15)  # as long as an order waits to be provisioned
 TYPES = {
     "entitlement.provision": "entitlement.provision",
     "entitlement.change": "entitlement.change",
@@ -62,7 +64,10 @@ class ProvisioningConnector:
         """Ask for an entitlement; the platform answers that it has taken the event."""
         payload = call.payload
         await send_event(session, call.operation, self._event(session, call))
-        return Written(call.reference, data={"subscription": payload["subscription"]})
+        asked_at = session.clock().isoformat()
+        return Written(
+            call.reference, data={"subscription": payload["subscription"], "asked_at": asked_at}
+        )
 
     def _event(self, session: Session, call: OutboundCall) -> dict[str, Any]:
         return {
@@ -80,8 +85,27 @@ class ProvisioningConnector:
         return None
 
     async def read_back(self, session: Session, call: OutboundCall, written: Written) -> ReadBack:
-        """The event was taken; what came of it is told by the callback."""
+        """The event was taken; what came of it is told by the callback. A revocation is believed
+        once the entitlement is revoked. Raises ``TransientError`` until then."""
+        if call.operation == "entitlement.revoke":
+            await self._check_revoked(session, call, str(written.data["asked_at"]))
         return ReadBack(written.external_id, data=written.data)
+
+    async def _check_revoked(self, session: Session, call: OutboundCall, asked_at: str) -> None:
+        """The list may be empty because the entitlement never came to be: after a while that is
+        as good as revoked."""
+        subscription = str(call.payload["subscription"])
+        found = await read(session, call.operation, "/entitlements", subscription=subscription)
+        states = {str(entitlement["state"]) for entitlement in found["items"]}
+        waited = session.clock() - dt.datetime.fromisoformat(asked_at)
+        if states == {"revoked"} or (not states and waited > NEVER_CAME):
+            return
+        raise error_for(
+            "locked",
+            f"{session.vendor_name} has taken the revocation of {subscription} and has not "
+            f"carried it out yet. The hub looks again.",
+            retry_after=1.0,
+        )
 
     async def fetch(
         self, session: Session, object_type: str, ids: Sequence[str]

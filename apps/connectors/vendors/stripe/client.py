@@ -63,6 +63,18 @@ class StripeClient:
         )
         return (await self._session.send(request, self._writing)).json()
 
+    async def delete(self, operation: str, path: str, parameters: Mapping[str, Any]) -> Any:
+        """End an object; Stripe keeps it and shows its last state."""
+        request = Request(
+            operation,
+            "DELETE",
+            path,
+            query=flatten(parameters),
+            headers=self._headers(),
+            writes=True,
+        )
+        return (await self._session.send(request, self._writing)).json()
+
     def _headers(self) -> dict[str, str]:
         return {
             "authorization": f"Bearer {self._session.secret('api_key')}",

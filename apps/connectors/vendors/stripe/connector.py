@@ -18,7 +18,7 @@ from apps.connectors.base import (
 )
 from apps.connectors.errors import error_for
 from apps.connectors.http import Session
-from apps.connectors.vendors.stripe import reads, webhooks, writes
+from apps.connectors.vendors.stripe import cancels, reads, webhooks, writes
 from apps.connectors.vendors.stripe.client import StripeClient
 from apps.core.errors import OutcomeUnknownError
 
@@ -31,11 +31,13 @@ _WRITES = {
     "customer.upsert": writes.upsert_customer,
     "subscription.create": writes.create_subscriptions,
     "subscription.change": writes.change_subscriptions,
+    "subscription.cancel": cancels.cancel_subscriptions,
 }
 _LOOK_UPS = {
     "customer.upsert": writes.find_customer,
     "subscription.create": writes.find_subscriptions,
     "subscription.change": writes.find_change,
+    "subscription.cancel": cancels.find_cancellation,
 }
 
 
@@ -44,7 +46,11 @@ class StripeConnector:
 
     vendor = "stripe"
     sends_webhooks = True
-    capabilities: Mapping[str, Capability] = dict.fromkeys(_WRITES, KEYED)
+    capabilities: Mapping[str, Capability] = {
+        **dict.fromkeys(_WRITES, KEYED),
+        # It looks at what stands before each part, so it may be repeated at any time.
+        "subscription.cancel": Capability(AfterUnknown.UNIQUE_REFERENCE),
+    }
     snapshot_types: tuple[str, ...] = ("invoice",)
 
     def verify(
@@ -76,6 +82,8 @@ class StripeConnector:
 
         Raises ``RejectedError`` (not_found) when it does not exist.
         """
+        if call.operation == "subscription.cancel":
+            return await cancels.read_cancellation(StripeClient(session), call, written)
         noun = "customers" if call.operation == "customer.upsert" else "subscriptions"
         found = await StripeClient(session).get(
             call.operation, f"/v1/{noun}/{written.external_id}"

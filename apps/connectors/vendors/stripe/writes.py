@@ -53,7 +53,7 @@ async def create_subscriptions(client: StripeClient, call: OutboundCall) -> Writ
     With several parts, those that an earlier try had made are found first and kept: a part
     refused later must not make the others twice.
     """
-    parts = _parts(call, "subscriptions")
+    parts = parts_of(call, "subscriptions")
     made = await _made_parts(client, call, parts) if len(parts) > 1 else {}
     for number, part in enumerate(parts):
         key = str(part["key"])
@@ -69,7 +69,7 @@ async def create_subscriptions(client: StripeClient, call: OutboundCall) -> Writ
 
 async def find_subscriptions(client: StripeClient, call: OutboundCall) -> Written | None:
     """The subscriptions of our reference, when all of them exist."""
-    parts = _parts(call, "subscriptions")
+    parts = parts_of(call, "subscriptions")
     made = await _made_parts(client, call, parts)
     if len(made) < len(parts):
         return None
@@ -122,7 +122,7 @@ def _item(item: Mapping[str, Any]) -> dict[str, Any]:
 
 async def change_subscriptions(client: StripeClient, call: OutboundCall) -> Written:
     """Change items of a contract's subscriptions and bill the proration now."""
-    changes = _parts(call, "changes")
+    changes = parts_of(call, "changes")
     changed = []
     for number, change in enumerate(changes):
         form = {name: value for name, value in change.items() if name != "subscription"}
@@ -140,7 +140,7 @@ async def change_subscriptions(client: StripeClient, call: OutboundCall) -> Writ
 
 async def find_change(client: StripeClient, call: OutboundCall) -> Written | None:
     """The change of our reference, when every subscription carries it as its last."""
-    changes = _parts(call, "changes")
+    changes = parts_of(call, "changes")
     found: list[Any] = []
     for change in changes:
         path = f"/v1/subscriptions/{change['subscription']}"
@@ -215,7 +215,8 @@ def _with_metadata(form: Mapping[str, Any], more: Mapping[str, str]) -> dict[str
     return {**form, "metadata": {**(form.get("metadata") or {}), **more}}
 
 
-def _parts(call: OutboundCall, name: str) -> list[Mapping[str, Any]]:
+def parts_of(call: OutboundCall, name: str) -> list[Mapping[str, Any]]:
+    """A list of the payload. Raises ``RejectedError`` when it is missing or empty."""
     parts = call.payload.get(name)
     if not isinstance(parts, list) or not parts:
         raise RejectedError(

@@ -19,11 +19,13 @@ from apps.core.errors import RejectedError
 MODELS = {
     "customer.upsert": "party.party",
     "invoice.create": "account.invoice",
+    "invoice.credit": "account.invoice",  # Tryton's credit note: an invoice of less than nothing
     "journal.create": "account.move",
 }
 _VALUES = {
     "customer.upsert": party_values,
     "invoice.create": invoice_values,
+    "invoice.credit": invoice_values,
     "journal.create": move_values,
 }
 _STATES_DONE = ("posted", "paid")
@@ -119,11 +121,15 @@ async def read_document(client: TrytonClient, call: OutboundCall, written: Writt
         return ReadBack(written.external_id, written.number)
     key = int(written.external_id)
     if call.operation == "invoice.create":
-        return await _read_invoice(client, call, key)
+        return await _read_invoice(client, call, key, sign=1)
+    if call.operation == "invoice.credit":
+        return await _read_invoice(client, call, key, sign=-1)
     return await _read_move(client, call, key, written.number)
 
 
-async def _read_invoice(client: TrytonClient, call: OutboundCall, key: int) -> ReadBack:
+async def _read_invoice(
+    client: TrytonClient, call: OutboundCall, key: int, *, sign: int
+) -> ReadBack:
     fields = ["number", "state", "untaxed_amount", "tax_amount", "total_amount", "move",
               "invoice_date", "currency.code"]  # fmt: skip
     (invoice,) = await client.call(call.operation, "account.invoice", "read", [key], fields)
@@ -136,9 +142,9 @@ async def _read_invoice(client: TrytonClient, call: OutboundCall, key: int) -> R
         external_id=str(key),
         number=str(invoice["number"] or ""),
         currency=str(invoice["currency."]["code"]),
-        net=invoice["untaxed_amount"],
-        tax=invoice["tax_amount"],
-        gross=invoice["total_amount"],
+        net=sign * invoice["untaxed_amount"],
+        tax=sign * invoice["tax_amount"],
+        gross=sign * invoice["total_amount"],
         document_date=invoice["invoice_date"],
         period=_period(lines),
         dimensions=codes,

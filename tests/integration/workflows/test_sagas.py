@@ -1,0 +1,251 @@
+"""What a run wrote is taken back in reverse order, once in effect, at the platforms themselves."""
+
+from decimal import Decimal
+
+import pytest
+
+from apps.canonical.models import Order
+from apps.core.clock import utc_now
+from apps.events.models import Event
+from apps.exceptions.models import ExceptionCase
+from apps.exceptions.selectors import open_cases_of
+from apps.postings.models import Posting
+from apps.resolutions.services.retry import retry_cases
+from apps.workflows.errors import RunActionError
+from apps.workflows.models import Step, WorkflowRun
+from apps.workflows.services import (
+    cancel_runs,
+    compensate_runs,
+    replay_runs,
+    undo,
+)
+from tests.integration.workflows.hub import TESTS, Hub
+
+WHY = "The customer withdrew within the term."
+
+
+def compensate(run: WorkflowRun) -> None:
+    compensate_runs([run.id], reason=WHY, actor=TESTS, now=utc_now())
+
+
+def stopped_before_booking(hub: Hub) -> WorkflowRun:
+    """An order with a subscription and an entitlement that is not confirmed yet."""
+    hub.answers = False
+    run = hub.order()
+    hub.settle()
+    assert hub.states(run)["provisioned"] == "waiting"
+    return run
+
+
+def reverses(run: WorkflowRun) -> list[Posting]:
+    """The postings that undo, in the order in which they were made."""
+    mine = Posting.objects.filter(run_id=run.id, purpose__startswith="reverse:")
+    return list(mine.order_by("sequence"))
+
+
+def told(run: WorkflowRun, kind: str) -> list[Event]:
+    return list(Event.objects.filter(type=kind, aggregate_id=run.id).order_by("id"))
+
+
+def test_an_order_is_taken_back_in_reverse_order(hub: Hub) -> None:
+    run = stopped_before_booking(hub)
+    compensate(run)
+    hub.settle()
+    run = hub.run(run)
+    assert run.state == "compensated"
+    assert run.state_hash
+    back = reverses(run)
+    assert [(p.operation, p.state) for p in back] == [
+        ("entitlement.revoke", "confirmed"),
+        ("subscription.cancel", "confirmed"),
+    ]
+    assert back[0].updated_at <= back[1].created_at  # the second began when the first was done
+    contract = hub.contract(run)
+    assert len(hub.ledger("provisioning", "revoked", contract)) == 1
+    assert len(hub.ledger("stripe", "canceled", contract)) == 2  # annual and monthly part
+    issued = hub.ledger("stripe", "issued", contract)
+    assert len(issued) == 2
+    assert _gross(issued) == _gross(hub.ledger("stripe", "finalized", contract)) > 0
+    assert hub.states(run) == {
+        "check_references": "succeeded", "customer_in_billing": "succeeded", "tax": "succeeded",
+        "customer_in_erp": "succeeded", "subscription": "compensated",
+        "provision": "compensated", "provisioned": "skipped", "book": "skipped",
+        "tell_cpq": "skipped",
+    }  # fmt: skip
+    assert Order.objects.get(id=run.subject_id).booked_at is None
+
+
+def _gross(lines):
+    return sum(Decimal(line["gross"]) for line in lines)
+
+
+def test_each_step_back_is_an_event_of_its_own(hub: Hub) -> None:
+    run = stopped_before_booking(hub)
+    compensate(run)
+    hub.settle()
+    names = {step.id: step.name for step in Step.objects.filter(run=run)}
+    back = Event.objects.filter(aggregate_id__in=list(names), type__startswith="step.compens")
+    assert [(e.type, names[e.aggregate_id]) for e in back.order_by("id")] == [
+        ("step.compensating", "provision"),
+        ("step.compensated", "provision"),
+        ("step.compensating", "subscription"),
+        ("step.compensated", "subscription"),
+    ]
+    [asked] = told(run, "run.compensating")
+    assert (asked.actor_label, asked.data["reason"]) == ("tests", WHY)
+    assert len(told(run, "run.compensated")) == 1
+
+
+def test_a_posted_invoice_is_credited_and_its_revenue_reversed(hub: Hub) -> None:
+    order = hub.order()
+    hub.settle()
+    run = hub.invoice(Order.objects.get(id=order.subject_id))
+    hub.settle()
+    assert hub.run(run).state == "completed"
+    before = hub.platforms["netsuite"].control("GET", "trial-balance")["rows"]
+    compensate(run)
+    hub.settle()
+    assert hub.run(run).state == "compensated"
+    assert [(p.operation, p.purpose, p.state) for p in reverses(run)] == [
+        ("journal.create", "reverse:revenue_in_erp", "confirmed"),
+        ("invoice.credit", "reverse:invoice_in_erp", "confirmed"),
+    ]
+    after = hub.platforms["netsuite"].control("GET", "trial-balance")["rows"]
+    assert _balance(after) == dict.fromkeys(_balance(after), 0)
+    assert _balance(before) != _balance(after)
+    memo = reverses(run)[1]
+    [line] = hub.platforms["netsuite"].ledger(memo.reference)
+    assert (line["object"], line["gross"]) == ("creditMemo", "22080.45")
+
+
+def _balance(rows):
+    """What each account of the German entity stands at, in cents: undone is nought."""
+    sums: dict[str, int] = {}
+    for row in rows:
+        if row["subsidiary"] == "DE01":
+            cents = round(float(row["debit"]) * 100) - round(float(row["credit"]) * 100)
+            sums[row["account"]] = sums.get(row["account"], 0) + cents
+    return sums
+
+
+def test_past_the_point_of_no_return_it_only_goes_forward(hub: Hub) -> None:
+    run = hub.order(source="salesforce")  # who does not know the quote, so telling it fails
+    hub.settle()
+    assert hub.states(run)["tell_cpq"] == "failed"
+    with pytest.raises(RunActionError, match="Book was the point of no return"):
+        compensate(run)
+    assert hub.run(run).state == "failed"
+    assert reverses(run) == []
+
+
+def test_a_completed_order_is_past_it_as_well(hub: Hub) -> None:
+    run = hub.order()
+    hub.settle()
+    assert hub.run(run).state == "completed"
+    with pytest.raises(RunActionError, match="point of no return"):
+        compensate(run)
+
+
+def test_a_run_of_which_something_stands_is_not_cancelled(hub: Hub) -> None:
+    run = stopped_before_booking(hub)
+    with pytest.raises(RunActionError, match="subscription and provision wrote stands"):
+        cancel_runs([run.id], reason=WHY, actor=TESTS, now=utc_now())
+    assert hub.run(run).state == "waiting"
+
+
+def test_compensating_twice_is_refused_and_changes_nothing(hub: Hub) -> None:
+    run = stopped_before_booking(hub)
+    compensate(run)
+    with pytest.raises(RunActionError, match="compensating and cannot"):
+        compensate(run)
+    hub.settle()
+    with pytest.raises(RunActionError, match="compensated and cannot"):
+        compensate(run)
+    assert len(reverses(run)) == 2
+
+
+def test_a_lost_answer_takes_it_back_once(hub: Hub) -> None:
+    run = stopped_before_booking(hub)
+    hub.platforms["stripe"].fault(
+        "apply_then_timeout", path_regex="/v1/subscriptions/", method="DELETE"
+    )
+    hub.platforms["stripe"].fault("apply_then_500", path_regex="/v1/credit_notes", method="POST")
+    compensate(run)
+    hub.settle()
+    assert hub.run(run).state == "compensated"
+    contract = hub.contract(run)
+    assert len(hub.ledger("stripe", "canceled", contract)) == 2
+    assert len(hub.ledger("stripe", "issued", contract)) == 2
+
+
+def test_a_crash_between_two_undos_loses_and_doubles_nothing(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever ends the engine's transaction between compensations, the next look goes on."""
+    run = stopped_before_booking(hub)
+    compensate(run)
+    for name in ("_post", "_compensated", "_finish"):
+        with monkeypatch.context() as broken:
+            broken.setattr(undo, name, _crash)
+            with pytest.raises(Crash):
+                hub.settle()
+        hub.turn()
+    hub.settle()
+    assert hub.run(run).state == "compensated"
+    contract = hub.contract(run)
+    assert len(hub.ledger("provisioning", "revoked", contract)) == 1
+    assert len(hub.ledger("stripe", "canceled", contract)) == 2
+    assert len(reverses(run)) == 2
+
+
+class Crash(BaseException):
+    """The process ended here."""
+
+
+def _crash(*args: object, **kwargs: object) -> None:
+    raise Crash
+
+
+def test_a_refused_undo_is_one_case_and_is_tried_again(hub: Hub) -> None:
+    order = hub.order()
+    hub.settle()
+    run = hub.invoice(Order.objects.get(id=order.subject_id))
+    hub.settle()
+    erp = hub.platforms["netsuite"]
+    erp.control("POST", "periods", {"month": "2026-11", "closed": True})
+    try:
+        compensate(run)
+        hub.settle()
+    finally:
+        erp.control("POST", "periods", {"month": "2026-11", "closed": False})
+    [refused] = reverses(run)
+    assert (refused.state, refused.error_code) == ("rejected", "period_closed")
+    step = Step.objects.get(run=run, name="revenue_in_erp")
+    assert (step.state, step.error_code) == ("compensating", "period_closed")
+    assert hub.run(run).state == "compensating"
+    [case] = ExceptionCase.objects.all()
+    assert (case.subject_type, case.subject_id) == ("postings.posting", refused.id)
+    assert retry_cases([case], actor=TESTS, now=utc_now()) == {case.id}
+    hub.settle()
+    assert hub.run(run).state == "compensated"
+    assert [p.state for p in reverses(run)] == ["confirmed", "confirmed"]
+    assert Step.objects.get(id=step.id).error_code == ""
+
+
+def test_nothing_was_written_so_it_is_over_at_once(hub: Hub) -> None:
+    run = hub.order(Department__c=None)  # the first check refuses
+    hub.settle()
+    assert hub.states(run)["check_references"] == "failed"
+    compensate(run)
+    hub.settle()
+    assert hub.run(run).state == "compensated"
+    assert Posting.objects.filter(run_id=run.id).count() == 0
+    assert open_cases_of([("workflows.step", s.id) for s in Step.objects.filter(run=run)]) == {}
+
+
+def test_a_compensated_run_replays_identically(hub: Hub) -> None:
+    run = stopped_before_booking(hub)
+    compensate(run)
+    hub.settle()
+    report = replay_runs([run.id])
+    assert (report.identical, report.different) == (1, {})

@@ -5,7 +5,7 @@ import uuid
 import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 
 from apps.postings.models import Posting
 from apps.workflows.definition import Command, Facts, command_hash
@@ -19,13 +19,20 @@ class Named(Protocol):
     """A run, however it is held in memory."""
 
     id: uuid.UUID
+    definition: str
+    definition_version: int
+    subject_id: uuid.UUID
 
 
 class Noted(Protocol):
     """A step, however it is held in memory."""
 
+    name: str
+    state: str
     input_hash: str
     command_hash: str
+    undo_hash: str
+    output: Any
 
 
 # A run with its steps by name, the facts it reads in this moment, and what each step decided.
@@ -53,13 +60,13 @@ def note_decisions(decisions: Sequence[Decision], now: dt.datetime) -> None:
         RunFacts.objects.bulk_create(fresh.values(), ignore_conflicts=True)
 
 
-def state_hash(run: WorkflowRun, steps: Sequence[Step]) -> str:
+def state_hash(run: Named, steps: Sequence[Noted]) -> str:
     """The hash of a run that has ended, over its steps in order."""
     recorded = [_recorded(step, None) for step in steps]
     return state_hash_of(run.definition, run.definition_version, str(run.subject_id), recorded)
 
 
-def _recorded(step: Step, posted: Mapping[str, object] | None) -> RecordedStep:
+def _recorded(step: Noted, posted: Mapping[str, object] | None) -> RecordedStep:
     return RecordedStep(
         name=step.name,
         state=step.state,

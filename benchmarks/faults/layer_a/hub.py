@@ -207,7 +207,7 @@ class Hub:
         self.bells.waiting.clear()
         open_runs = WorkflowRun.objects.exclude(state__in=("completed", "cancelled"))
         ids = list(open_runs.values_list("id", flat=True))
-        cancel_runs(ids, actor=system_actor("layer-a"), now=utc_now())
+        cancel_runs(ids, reason="next case", actor=system_actor("layer-a"), now=utc_now())
         self.settle()
 
     def resume_paused(self) -> int:

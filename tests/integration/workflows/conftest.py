@@ -14,6 +14,7 @@ from django.db import connection
 from apps.core.clock import utc_now
 from apps.workflows import registry
 from apps.workflows.definition import Definition, Done, Perform, StepForm, WaitFor
+from apps.workflows.fingerprint import fingerprint_of
 from apps.workflows.services import start_runs
 from apps.workflows.types import RunDraft
 from tests.builders.people import make_entities
@@ -95,6 +96,7 @@ def define(monkeypatch):
     def register(name, **decides):
         definition = _chain(name, **decides)
         monkeypatch.setitem(registry._definitions, (name, 1), definition)
+        monkeypatch.setitem(registry._fingerprints, (name, 1), fingerprint_of(definition))
         return definition
 
     return register

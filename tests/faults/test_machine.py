@@ -40,7 +40,7 @@ from benchmarks.faults.layer_a.platforms import FAULTS, OPERATIONS, Fault
 from benchmarks.faults.layer_a.reading import Mark, check, read_facts
 from benchmarks.faults.layer_a.world import ENTITIES, Deal, Message, platform_of
 
-EXAMPLES = int(os.environ.get("Q2C_FAULTS_EXAMPLES", "3"))
+EXAMPLES = int(os.environ.get("Q2C_FAULTS_EXAMPLES", "2"))
 ROLES = ("cpq", "billing", "provisioning", "erp")
 # What holds at any moment, not only at rest.
 ALWAYS = (posted_once, equal_sums, in_order, stale_writes, replayable)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from apps.connectors.base import Connector
 from apps.connectors.models import Connection
+from apps.connectors.registry import connector_for
 from apps.core.errors import ErrorFacts, TransientError
 from apps.core.fsm import transition_rows
 from apps.events.services import acting, publish_events
@@ -93,7 +94,8 @@ def settle_lookups(
 
 
 def _count_absence(settlement: Settlement, posting: Posting, outcome: Outcome) -> None:
-    wait = dt.timedelta(seconds=2)
+    able = connector_for(settlement.connection.vendor).capabilities[posting.operation]
+    wait = max(dt.timedelta(seconds=2), able.visibility_lag)  # between two absences
     if outcome.error is None:
         posting.lookups += 1
     elif isinstance(outcome.error, TransientError) and outcome.error.retry_after:

@@ -192,12 +192,14 @@ class Hub:
             if due and due != before:
                 before = due
                 continue
+            self.bells.asked.clear()
             self.run_periodic()
+            woke = bool(self.bells.asked)
             self.drain()
             seconds = self.clock.seconds_to_next()
             if seconds is not None:
                 self.clock.advance(seconds)
-            elif not due and not self.outbox and self.clock.is_settled():
+            elif not (due or woke or self.outbox) and self.clock.is_settled():
                 return
             before = frozenset()
         raise NeverAtRestError(f"bells {self.bells.waiting}, errors {self.faults[-3:]}")

@@ -162,7 +162,7 @@ FAULTS: dict[str, tuple[bool, Callable[[], HubError | Exception | None]]] = {
     "read_back_fails": (True, lambda: None),
     "differs": (True, lambda: None),
 }
-LAGGING = 30.0  # seconds for which a lagging platform hides what it has written
+LAGGING = 4.5  # seconds for which a lagging platform hides a document, within what it declares
 
 
 class WorkerIsDead(BaseException):

@@ -170,3 +170,14 @@ def test_unmapped_value_is_marked_in_the_payload(signed_in: SignIn, world: World
     text = signed_in("mara").get(f"/exceptions/{world.cases[0].reference}/panel/").text
     assert "no mapping" in text
     assert "Changed 1" in text
+
+
+SEARCHES = (
+    "/exceptions/", "/exceptions/export/", "/orders/", "/mappings/", "/master-data/",
+    "/dead-letters/", "/approvals/", "/find/",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("path", SEARCHES)
+def test_a_nul_in_a_search_is_no_server_error(signed_in: SignIn, path: str) -> None:
+    assert signed_in("mara").get(f"{path}?q=%00").status_code in {200, 302}

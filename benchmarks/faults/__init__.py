@@ -1,0 +1,1 @@
+"""The fault campaign: real processes, seeded faults, the platforms' ledgers as judges."""

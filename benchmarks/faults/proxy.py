@@ -268,9 +268,10 @@ class Proxy:
         for link in self.links.values():
             await link.listen()
         self.control.unlink(missing_ok=True)
-        await asyncio.start_unix_server(self._serve, self.control)
+        server = await asyncio.start_unix_server(self._serve, self.control)
         self.control.chmod(0o600)
         await stop.wait()
+        server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while line := await reader.readline():

@@ -1,0 +1,160 @@
+"""One chunk's loop: strike by plan, keep everything else alive, wait, measure the recovery."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from random import Random
+from typing import Any
+
+import httpx
+import psycopg
+import redis
+
+from benchmarks.faults.facts import Facts
+from benchmarks.faults.people import Operator
+from benchmarks.faults.plan import Planned
+from benchmarks.faults.stack import Stack
+from scenario.hub import HubRefused
+
+TICK = 0.1
+LONGEST_RECOVERY = 90.0  # then it counts as that long, and the run goes on
+OPERATOR_EVERY = 5.0
+AWAY = (httpx.HTTPError, HubRefused, OSError, psycopg.Error, redis.RedisError)
+
+
+@dataclass(slots=True)
+class Struck:
+    """One fault as it went: when, what exactly, and how long until the hub had recovered.
+
+    ``recovery_s``: from the fault's end until nothing of what the hub owed then still moved, less
+    ``circuit_s``, in which a circuit rested. ``progress_s``: until the first change of any state.
+    """
+
+    number: int
+    family: str
+    kind: str
+    what: dict[str, Any]
+    at: str = ""
+    lasted_s: float = 0.0
+    owed: int = 0
+    progress_s: float | None = None
+    recovery_s: float | None = None
+    circuit_s: float = 0.0
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Scene:
+    """What a strike may use."""
+
+    stack: Stack
+    facts: Facts
+    chance: Random
+    notes: dict[str, Any]
+    what: dict[str, Any]
+
+
+# A strike does something, yields how many seconds the fault lasts (more than once if it likes),
+# and undoes what would not end by itself.
+Strike = Callable[[Scene], Iterator[float]]
+
+
+class Conductor:
+    """Runs the schedule in the main thread, which alone may start processes."""
+
+    def __init__(
+        self, stack: Stack, facts: Facts, strikes: dict[str, Strike], operator: Operator
+    ) -> None:
+        self.stack, self.facts, self.strikes, self.operator = stack, facts, strikes, operator
+        self.log: list[Struck] = []
+        self._operator_at = 0.0
+
+    def run(self, schedule: list[Planned], say: Callable[[str], None]) -> None:
+        """Strike each fault and wait until the hub has recovered from it."""
+        for planned in schedule:
+            struck = self._strike(planned)
+            self._watch(struck)
+            self.log.append(struck)
+            self.wait(planned.pause)
+            say(_line(struck))
+
+    def _strike(self, planned: Planned) -> Struck:
+        struck = Struck(planned.number, planned.family, planned.kind, dict(planned.what))
+        struck.at = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
+        begun = time.monotonic()
+        scene = Scene(
+            self.stack, self.facts, Random(planned.seed), struck.notes, dict(planned.what)
+        )
+        try:
+            for seconds in self.strikes[planned.kind](scene):
+                self.wait(seconds)
+        except AWAY as error:  # what should be struck is away already; the log says so
+            struck.notes["not_struck"] = f"{type(error).__name__}: {error}"[:200]
+        struck.lasted_s = round(time.monotonic() - begun, 2)
+        return struck
+
+    def _watch(self, struck: Struck) -> None:
+        """Measure from the fault's end; a process that is down is started again meanwhile."""
+        begun = time.monotonic()
+        at, before = self._moment(), self.facts.transitions()
+        struck.owed = max(0, self.facts.moving(at))
+        resting = 0.0
+        while (elapsed := time.monotonic() - begun) < LONGEST_RECOVERY:
+            if struck.progress_s is None and self.facts.transitions() > before >= 0:
+                struck.progress_s = round(elapsed, 2)
+            if self.facts.moving(at) == 0 and self._is_whole():
+                break
+            resting += TICK if self.facts.has_open_circuit() else 0
+            self.wait(TICK)
+        struck.circuit_s = round(resting, 2)
+        total = time.monotonic() - begun
+        struck.recovery_s = round(max(0.0, total - resting), 2)
+        if total >= LONGEST_RECOVERY:
+            struck.notes["still_owed"] = self.facts.moving(at)
+
+    def _is_whole(self) -> bool:
+        return all(child.running for child in self.stack.running.values())
+
+    def _moment(self) -> dt.datetime:
+        while True:
+            try:
+                return self.facts.now()
+            except psycopg.Error:
+                self.wait(TICK)
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass while somebody restarts what died and resumes what was paused."""
+        end = time.monotonic() + seconds
+        while True:
+            self.stack.mend()
+            if time.monotonic() >= self._operator_at:
+                self._operator_at = time.monotonic() + OPERATOR_EVERY
+                self.operator.resume_paused()
+            left = end - time.monotonic()
+            if left <= 0:
+                return
+            time.sleep(min(TICK, left))
+
+    def wait_for(self, holds: Callable[[], bool], seconds: float) -> bool:
+        """Wait like that until something holds; False when the time is up."""
+        end = time.monotonic() + seconds
+        while not holds():
+            if time.monotonic() > end:
+                return False
+            self.wait(0.3)
+        return True
+
+    def as_log(self) -> list[dict[str, Any]]:
+        return [asdict(struck) for struck in self.log]
+
+
+def _line(struck: Struck) -> str:
+    where = struck.what.get("link") or struck.what.get("target") or struck.notes.get("vendor", "")
+    recovered = f"{struck.recovery_s:.1f} s" if struck.recovery_s is not None else "never"
+    return (
+        f"{struck.number + 1:3d} {struck.kind} {where}: lasted {struck.lasted_s:.1f} s, "
+        f"owed {struck.owed}, recovered in {recovered}"
+    )

@@ -29,6 +29,15 @@ def choice(name: str, allowed: tuple[str, ...], default: str) -> str:
     return value
 
 
+def refuse_failpoints(environment: str) -> None:
+    """Raises ``ImproperlyConfigured`` when production is told to arm failpoints."""
+    if environment == "production" and os.environ.get("Q2C_FAILPOINTS", "0") != "0":
+        raise ImproperlyConfigured(
+            "Q2C_FAILPOINTS is set, which lets a file make the hub fail on purpose. "
+            "Remove it from the environment of a production hub."
+        )
+
+
 def field_key(name: str, default: str | None = None) -> bytes:
     """A url-safe base64 key of 32 bytes, as Fernet takes it."""
     value = text(name, default)

@@ -9,6 +9,8 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 ENVIRONMENT = env.choice("Q2C_ENV", ("demo", "test", "production"), "demo")
 TESTING = ENVIRONMENT == "test"
 
+env.refuse_failpoints(ENVIRONMENT)
+
 SECRET_KEY = env.text("Q2C_SECRET_KEY", "for-tests-only-" * 4 if TESTING else None)
 FIELD_KEY = env.field_key(
     "Q2C_FIELD_KEY", "q2c-tests-only-q2c-tests-only-q2c-tests-onl=" if TESTING else None

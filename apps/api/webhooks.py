@@ -20,6 +20,7 @@ from apps.connectors.registry import connector_for
 from apps.connectors.selectors import door_config, find_connection
 from apps.core.clock import utc_now
 from apps.core.errors import ConfigurationError
+from apps.core.failpoints import failpoint
 from apps.ingestion.services import quarantine, receive_delivery
 from apps.ingestion.types import Refusal
 
@@ -59,6 +60,7 @@ def _receive(request: HttpRequest, code: str, token: str, now: dt.datetime) -> H
     except ConfigurationError as error:
         logger.error("%s cannot verify messages: %s", code, error.facts.message)  # noqa: TRY400
         return _try_later("not_configured", "Messages cannot be verified now. Send it again.")
+    failpoint("inbox.after_commit_before_response")
     return HttpResponse(
         verified.reply_body,
         status=verified.reply_status,

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from django.db import connection, transaction
 
 from apps.core.codec import dumps
+from apps.core.failpoints import failpoint
 from apps.core.jobs import enqueue_on_commit
 from apps.core.principal import Actor
 from apps.events.models import Cursor, Event, Seal
@@ -99,6 +100,7 @@ def _hand_over(subscriber: Subscriber, now: dt.datetime) -> tuple[int, int]:
         cursor.xid, cursor.last_id = int(page[-1].xid), page[-1].id
         cursor.moved_at, cursor.failures, cursor.last_error = now, 0, ""
         cursor.save()
+        failpoint("dispatch.after_handle_before_commit")
     return len(page), len(wanted)
 
 
@@ -124,6 +126,7 @@ def seal_events(*, limit: int = 2000) -> int:
             links.append(Seal(event_id=event.id, previous_hash=previous, hash=digest))
             previous = digest
         Seal.objects.bulk_create(links)
+        failpoint("seal.before_commit")
         return len(links)
 
 

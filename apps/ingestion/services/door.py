@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from django.db import connection, transaction
 
+from apps.core.failpoints import failpoint
 from apps.core.ids import uuid7
 from apps.ingestion.models import Delivery, Quarantine
 from apps.ingestion.types import Receipt, Refusal
@@ -56,6 +57,7 @@ def receive_delivery(
             headers=safe_headers(headers),
             received_at=now,
         )
+        failpoint("inbox.before_commit")
     return Receipt("new", delivery_id)
 
 

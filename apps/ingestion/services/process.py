@@ -16,6 +16,7 @@ from apps.canonical.types import Applied, Draft
 from apps.connectors.models import Connection
 from apps.core.codec import dumps
 from apps.core.errors import ErrorFacts
+from apps.core.failpoints import failpoint
 from apps.core.fsm import transition_rows, transition_set
 from apps.core.jobs import enqueue_on_commit
 from apps.events.services import acting, publish_events
@@ -52,7 +53,9 @@ def process_due(*, now: dt.datetime) -> int:
         _recover(now)
         ids = _claim(now + CLAIM_TTL)
     if ids:
+        failpoint("process.after_claim")
         _process_set(ids, now)
+        failpoint("process.after_commit")
     return len(ids)
 
 
@@ -80,6 +83,7 @@ def _process_set(ids: Sequence[uuid.UUID], now: dt.datetime) -> None:
     try:
         with acting(INGESTION):
             _process(ids, now)
+            failpoint("process.before_commit")
     except Exception as error:  # noqa: BLE001 - one bad event must not stop the others
         if len(ids) > 1:
             middle = len(ids) // 2

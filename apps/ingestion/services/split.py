@@ -8,6 +8,7 @@ from apps.connectors.models import Connection
 from apps.connectors.registry import connector_for
 from apps.core.codec import to_json
 from apps.core.errors import ErrorFacts, RejectedError
+from apps.core.failpoints import failpoint
 from apps.core.jobs import enqueue_on_commit
 from apps.core.principal import system_actor
 from apps.events.services import acting
@@ -40,6 +41,7 @@ def split_deliveries(*, now: dt.datetime) -> int:
             enqueue_on_commit("ingestion.process")
         for connection_id in {e.connection_id for e in events if e.state == "waiting"}:
             enqueue_on_commit("ingestion.read", str(connection_id), queue="lanes")
+        failpoint("split.before_commit")
     return len(bodies)
 
 

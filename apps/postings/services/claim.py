@@ -8,6 +8,7 @@ from django.db import connection as database
 
 from apps.connectors.models import Connection
 from apps.core.errors import ErrorFacts
+from apps.core.failpoints import failpoint
 from apps.core.fsm import transition_rows, transition_set
 from apps.core.principal import system_actor
 from apps.events.services import acting, publish_events
@@ -72,6 +73,8 @@ def claim_sends(connection: Connection, *, worker: str, limit: int, now: dt.date
             .select_related("legal_entity")
             .order_by("due_at")
         )
+        if postings:
+            failpoint("posting.after_intent")
         held = _translate(connection, postings, now)
         moved = set(
             transition_rows(

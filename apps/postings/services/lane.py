@@ -18,6 +18,7 @@ from apps.connectors.registry import connector_for
 from apps.connectors.services import open_session
 from apps.core.clock import utc_now
 from apps.core.errors import HubError, OutcomeUnknownError
+from apps.core.failpoints import failpoint
 from apps.jobs.services import acquire_leases, release_leases
 from apps.postings.models import Posting
 from apps.postings.policies import vendor_key
@@ -149,7 +150,9 @@ def _request_of(posting: Posting) -> dict[str, Any]:
 
 async def _send(session: Session, connector: Connector, posting: Posting) -> Outcome:
     call = call_of(posting)
+    failpoint("posting.after_sending_before_send")
     written = await connector.write(session, call)
+    failpoint("posting.after_send")
     try:
         return Outcome(written, await connector.read_back(session, call, written))
     except HubError as error:
@@ -160,6 +163,7 @@ async def _send(session: Session, connector: Connector, posting: Posting) -> Out
 async def _look_up(session: Session, connector: Connector, posting: Posting) -> Outcome:
     call = call_of(posting)
     written = await connector.look_up(session, call)
+    failpoint("lookup.after_answer")
     if written is None:
         return Outcome()
     return Outcome(written, await connector.read_back(session, call, written))

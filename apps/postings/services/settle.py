@@ -17,6 +17,7 @@ from apps.core.errors import (
     RejectedError,
     TransientError,
 )
+from apps.core.failpoints import failpoint
 from apps.core.fsm import transition_rows
 from apps.core.jobs import enqueue_on_commit
 from apps.events.services import acting, publish_events
@@ -63,6 +64,8 @@ class Settlement:
             self._close_attempts()
             if moved.get("hold") or moved.get("post"):
                 enqueue_on_commit("postings.run_lane", str(self.connection.id), queue="lanes")
+            failpoint("posting.after_result_before_commit")
+        failpoint("posting.after_commit")
 
     def _all(self) -> list[tuple[Posting, dict[str, Any]]]:
         return [pair for pairs in self.moves.values() for pair in pairs]

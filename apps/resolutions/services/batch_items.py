@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
+from apps.core.failpoints import failpoint
 from apps.core.fsm import transition_set
 from apps.core.principal import Actor
 from apps.events.services import acting, publish_events
@@ -33,6 +34,7 @@ def run_batch(batch_id: uuid.UUID, *, now: dt.datetime) -> bool:
         if items:
             _work(items, actor, now)
         count_items([batch.id], now)
+    failpoint("batch.between_items")
     return bool(items)
 
 

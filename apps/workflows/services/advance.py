@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from apps.core.codec import content_hash, to_json
+from apps.core.failpoints import failpoint
 from apps.core.fsm import transition_rows, transition_set
 from apps.core.jobs import enqueue_on_commit
 from apps.events.services import acting, publish_events
@@ -69,7 +70,11 @@ def advance_due(*, now: dt.datetime) -> int:
             .order_by("due_at")[:BATCH]
         )
         if runs:
+            failpoint("step.after_claim")
             _advance(runs, now)
+            failpoint("step.before_commit")
+    if runs:
+        failpoint("step.after_commit")
     return len(runs)
 
 
@@ -86,6 +91,7 @@ def _advance(runs: Sequence[WorkflowRun], now: dt.datetime) -> None:
         if not decided:
             break
         _carry_out(decided, events, cases, now)
+        failpoint("saga.between")
     _write_runs(turns, events, now)
     publish_events(events, actor=ENGINE, now=now)
     open_cases(cases, actor=ENGINE, now=now)

@@ -17,6 +17,7 @@ from django.db import OperationalError, close_old_connections, connection
 
 from apps.connectors.models import Connection
 from apps.core.clock import utc_now
+from apps.core.failpoints import failpoint
 from apps.core.jobs import enqueue
 from apps.events.selectors import has_unread, has_unsealed
 from apps.ingestion.selectors import due_readers, has_due, has_unsplit
@@ -91,6 +92,7 @@ class Ringer:
         if last is None or now - last >= QUIET:
             self.rung[bell] = now
             enqueue(*bell, queue=queue)
+            failpoint("relay.after_ring")
 
     def _claim_slots(self, now: dt.datetime) -> None:
         for task, seconds in SCHEDULE.items():

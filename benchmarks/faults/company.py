@@ -1,5 +1,5 @@
-"""The company that trades during a campaign: set up as the scenario's, its links through the proxy,
-then N transactions through the platforms' own doors by one seed.
+"""The company that trades during a campaign: set up as the scenario's, its links through the
+proxy, then N transactions through the platforms' own doors by one seed.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from scenario.drive import SalesTeam, bill_by_hand
 from scenario.platforms import Platform, PlatformRefused
 from scenario.world import Deal, deals
 
-# What a transaction is: a quote that a customer accepts (its activation, its invoice, its revenue),
-# an amendment of one, or an invoice that billing staff make by hand.
+# What a transaction is: a quote that a customer accepts (its activation, invoice and revenue), an
+# amendment of one, or an invoice that billing staff make by hand.
 MIX = (("quote", 0.7), ("amendment", 0.16), ("invoice", 0.14))
 # A call to a platform gives up well within the lease of the posting that makes it.
 DEADLINE_SECONDS = 5
@@ -57,7 +57,8 @@ def plan_trade(count: int, chance: Random) -> list[str]:
 
 
 class Trade(threading.Thread):
-    """Drives the transactions of a chunk while at most ``window`` rows of the hub are moving.
+    """Drives the transactions of a chunk: as many as are allowed so far, so that there is
+    business during every fault, and only while fewer than ``window`` rows of the hub are moving.
 
     ``backlog`` tells how many rows the hub has to work on now, -1 when it cannot be asked.
     """
@@ -69,6 +70,7 @@ class Trade(threading.Thread):
         self.kinds, self.chance, self.backlog, self.window = kinds, chance, backlog, window
         self.done: Counter[str] = Counter()
         self.problems: list[str] = []
+        self.allowed = 0
         self.stopped = threading.Event()
         self.sold: list[Deal] = []
         self.amended: set[str] = set()
@@ -91,8 +93,15 @@ class Trade(threading.Thread):
                 self.problems.append(f"{kind} {number}: {error}")
 
     def _wait_for_room(self) -> None:
-        while not self.stopped.is_set() and not 0 <= self.backlog() < self.window:
-            time.sleep(0.2)
+        while not self.stopped.is_set():
+            may = self.made + len(self.problems) < self.allowed
+            if may and 0 <= self.backlog() < self.window:
+                return
+            time.sleep(0.1)
+
+    def allow(self, share: float) -> None:
+        """Let this share of all transactions happen by now."""
+        self.allowed = max(self.allowed, round(len(self.kinds) * share))
 
     def _act(self, kind: str, number: int) -> str:
         """Do one transaction; a quote when there is nothing yet to amend or to bill."""

@@ -13,16 +13,17 @@ import httpx
 import psycopg
 import redis
 
-from benchmarks.faults.facts import Facts
+from benchmarks.faults.database import HubDatabase
 from benchmarks.faults.people import Operator
 from benchmarks.faults.plan import Planned
 from benchmarks.faults.stack import Stack
 from scenario.hub import HubRefused
+from scenario.platforms import PlatformRefused
 
 TICK = 0.1
 LONGEST_RECOVERY = 90.0  # then it counts as that long, and the run goes on
 OPERATOR_EVERY = 5.0
-AWAY = (httpx.HTTPError, HubRefused, OSError, psycopg.Error, redis.RedisError)
+AWAY = (httpx.HTTPError, HubRefused, PlatformRefused, OSError, psycopg.Error, redis.RedisError)
 
 
 @dataclass(slots=True)
@@ -51,7 +52,7 @@ class Scene:
     """What a strike may use."""
 
     stack: Stack
-    facts: Facts
+    hub: HubDatabase
     chance: Random
     notes: dict[str, Any]
     what: dict[str, Any]
@@ -66,15 +67,17 @@ class Conductor:
     """Runs the schedule in the main thread, which alone may start processes."""
 
     def __init__(
-        self, stack: Stack, facts: Facts, strikes: dict[str, Strike], operator: Operator
+        self, stack: Stack, hub: HubDatabase, strikes: dict[str, Strike], operator: Operator
     ) -> None:
-        self.stack, self.facts, self.strikes, self.operator = stack, facts, strikes, operator
+        self.stack, self.hub, self.strikes, self.operator = stack, hub, strikes, operator
+        self.on_strike: Callable[[float], None] = lambda _: None
         self.log: list[Struck] = []
         self._operator_at = 0.0
 
     def run(self, schedule: list[Planned], say: Callable[[str], None]) -> None:
         """Strike each fault and wait until the hub has recovered from it."""
-        for planned in schedule:
+        for done, planned in enumerate(schedule, start=1):
+            self.on_strike(done / len(schedule))
             struck = self._strike(planned)
             self._watch(struck)
             self.log.append(struck)
@@ -85,9 +88,7 @@ class Conductor:
         struck = Struck(planned.number, planned.family, planned.kind, dict(planned.what))
         struck.at = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
         begun = time.monotonic()
-        scene = Scene(
-            self.stack, self.facts, Random(planned.seed), struck.notes, dict(planned.what)
-        )
+        scene = Scene(self.stack, self.hub, Random(planned.seed), struck.notes, dict(planned.what))
         try:
             for seconds in self.strikes[planned.kind](scene):
                 self.wait(seconds)
@@ -99,21 +100,21 @@ class Conductor:
     def _watch(self, struck: Struck) -> None:
         """Measure from the fault's end; a process that is down is started again meanwhile."""
         begun = time.monotonic()
-        at, before = self._moment(), self.facts.transitions()
-        struck.owed = max(0, self.facts.moving(at))
+        at, before = self._moment(), self.hub.transitions()
+        struck.owed = max(0, self.hub.moving(at))
         resting = 0.0
         while (elapsed := time.monotonic() - begun) < LONGEST_RECOVERY:
-            if struck.progress_s is None and self.facts.transitions() > before >= 0:
+            if struck.progress_s is None and self.hub.transitions() > before >= 0:
                 struck.progress_s = round(elapsed, 2)
-            if self.facts.moving(at) == 0 and self._is_whole():
+            if self.hub.moving(at) == 0 and self._is_whole():
                 break
-            resting += TICK if self.facts.has_open_circuit() else 0
+            resting += TICK if self.hub.has_open_circuit() else 0
             self.wait(TICK)
         struck.circuit_s = round(resting, 2)
         total = time.monotonic() - begun
         struck.recovery_s = round(max(0.0, total - resting), 2)
         if total >= LONGEST_RECOVERY:
-            struck.notes["still_owed"] = self.facts.moving(at)
+            struck.notes["still_owed"] = self.hub.moving(at)
 
     def _is_whole(self) -> bool:
         return all(child.running for child in self.stack.running.values())
@@ -121,7 +122,7 @@ class Conductor:
     def _moment(self) -> dt.datetime:
         while True:
             try:
-                return self.facts.now()
+                return self.hub.now()
             except psycopg.Error:
                 self.wait(TICK)
 

@@ -1,4 +1,4 @@
-"""The platforms' own append-only ledgers, read from their control APIs: the judges of a campaign."""
+"""The platforms' own append-only ledgers, read from their control APIs: the campaign's judges."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ CREATED = (
     ("netsuite", "creditMemo"),
     ("provisioning", "entitlement"),
 )
+MADE = ("created", "provisioned")
 
 
 class Ledgers:
@@ -53,7 +54,7 @@ class Ledgers:
                 if entry["object"] != kind or not entry.get("external_ref"):
                     continue
                 ids = found[vendor, kind, str(entry["external_ref"])]
-                if entry["action"] == "created" and str(entry["id"]) not in ids:
+                if entry["action"] in MADE and str(entry["id"]) not in ids:
                     ids.append(str(entry["id"]))
         return {key: ids for key, ids in found.items() if ids}
 

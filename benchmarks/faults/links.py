@@ -55,7 +55,11 @@ def ill_platform(scene: Scene) -> Iterator[float]:
     kind = scene.what["kind"]
     vendor, method, paths = scene.chance.choice(WRITES)
     platform = Platform(vendor)
-    spec: dict[str, Any] = {"kind": kind, "agent_regex": HUB_AGENT, "seed": scene.chance.random()}
+    spec: dict[str, Any] = {
+        "kind": kind,
+        "agent_regex": HUB_AGENT,
+        "seed": scene.chance.randrange(2**31),
+    }
     if kind in FEW_CALLS:
         spec.update(method=method, path_regex=paths, count=scene.chance.randint(1, 4))
     elif kind == "rate_limit":

@@ -7,11 +7,12 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import httpx
 
-from benchmarks.faults.facts import Facts
+from benchmarks.faults.database import HubDatabase
 from scenario.hub import HubRefused, Person
 from scenario.resolve import apply, approve_all, open_rows, retry_in_bulk
 
@@ -30,13 +31,13 @@ WHERE c.state IN ('open', 'assigned', 'snoozed', 'reopened') AND p.state = 'park
 class Operator:
     """Somebody who watches the connectors page."""
 
-    def __init__(self, facts: Facts) -> None:
-        self.facts, self.resumed = facts, 0
+    def __init__(self, hub: HubDatabase) -> None:
+        self.hub, self.resumed = hub, 0
         self._person: Person | None = None
 
     def resume_paused(self) -> None:
         """Resume what a configuration error paused; tried again later when the hub is away."""
-        for code, rev in self.facts.paused_connections():
+        for code, rev in self.hub.paused_connections():
             try:
                 self._person = self._person or Person("idris")
                 self._person.post(
@@ -52,15 +53,15 @@ class Helpers:
     → its id there."""
 
     def __init__(
-        self, facts: Facts, found: Callable[[], Mapping[str, str]], say: Callable[[str], None]
+        self, hub: HubDatabase, found: Callable[[], Mapping[str, str]], say: Callable[[str], None]
     ) -> None:
-        self.facts, self.found, self.say = facts, found, say
+        self.hub, self.found, self.say = hub, found, say
         self.mara, self.idris = Person("mara"), Person("idris")
         self.did: dict[str, int] = {"decided": 0, "redriven": 0, "retried": 0, "discarded": 0}
         self.refused: list[str] = []
 
     def settle(self, quiet: Callable[[], bool]) -> list[dict[str, str]]:
-        """Settle what is open, wait until the hub is quiet, look again; returns what stays open."""
+        """Settle what is open, wait until the hub is quiet, look again; returns what stays so."""
         rows: list[dict[str, str]] = []
         for _ in range(ROUNDS):
             quiet()
@@ -73,7 +74,7 @@ class Helpers:
 
     def _round(self, rows: list[dict[str, str]], letters: list[str]) -> None:
         for letter in letters:
-            self._try("redriven", lambda n: self.mara.post(f"/dead-letters/{n}/redrive/"), letter)
+            self._try("redriven", partial(self._redrive, letter), letter)
         codes: dict[str, list[str]] = {}
         for row in rows:
             codes.setdefault(row["code"], []).append(row["number"])
@@ -82,21 +83,25 @@ class Helpers:
         discarded = [n for code in DISCARD_CODES for n in codes.pop(code, [])]
         self._decide(decided)
         for number in discarded:
-            self._try("discarded", self._discard, number)
+            self._try("discarded", partial(self._discard, number), number)
         numbers = [number for listed in codes.values() for number in listed]
         for begin in range(0, len(numbers), AT_ONCE):
             part = numbers[begin : begin + AT_ONCE]
-            self._try("retried", lambda _, some=part: retry_in_bulk(self.mara, some), "bulk")
+            retry = partial(retry_in_bulk, self.mara, part)
+            self._try("retried", retry, f"{len(part)} cases", len(part))
 
     def _decide(self, numbers: set[str]) -> None:
         if not numbers:
             return
         there = self.found()
-        for number, reference, known in self.facts.rows(_PARKED):
+        for number, reference, known in self.hub.rows(_PARKED):
             if number in numbers:
                 decision = _decision(there.get(reference, ""), known)
-                self._try("decided", lambda n, d=decision: self._ask(n, d), number)
+                self._try("decided", partial(self._ask, number, decision), number)
         approve_all(self.idris)
+
+    def _redrive(self, letter: str) -> None:
+        self.mara.post(f"/dead-letters/{letter}/redrive/")
 
     def _ask(self, number: str, decision: dict[str, str]) -> None:
         reason = "Compared with the platform's own ledger"
@@ -105,12 +110,12 @@ class Helpers:
     def _discard(self, number: str) -> None:
         apply(self.mara, number, "discard", reason="A message of the campaign, no document")
 
-    def _try(self, what: str, act: Callable[[str], Any], number: str) -> None:
+    def _try(self, what: str, act: Callable[[], Any], subject: str, count: int = 1) -> None:
         try:
-            act(number)
-            self.did[what] += 1
+            act()
+            self.did[what] += count
         except (HubRefused, httpx.HTTPError) as error:
-            self.refused.append(f"{what} {number}: {error}"[:300])
+            self.refused.append(f"{what} {subject}: {error}"[:300])
 
     def _parked_letters(self) -> list[str]:
         text = self.mara.page("/dead-letters/export/").lstrip("\ufeff")

@@ -29,7 +29,7 @@ def stop_at_point(scene: Scene) -> Iterator[float]:
     wakes with an answer in its hands that is no longer its own."""
     yield from _armed(scene, "stop", 1)
     pids = [int(line["pid"]) for line in scene.notes["fired"]]
-    left = scene.facts.lease_left(pids) if pids else 0.0
+    left = scene.hub.lease_left(pids) if pids else 0.0
     scene.notes["lease_left_s"] = round(left, 1)
     if pids:
         yield min(LONGEST_STOP, max(3.0, left + 2.0))

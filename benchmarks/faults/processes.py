@@ -51,7 +51,7 @@ def stop_child(scene: Scene) -> Iterator[float]:
     holders: list[tuple[float, int]] = []
     for _ in range(40):
         pids = scene.stack.worker_children(scene.what["target"])
-        holders = sorted((scene.facts.lease_left([pid]), pid) for pid in pids)
+        holders = sorted((scene.hub.lease_left([pid]), pid) for pid in pids)
         if holders and holders[-1][0] > 0:
             break
         yield 0.05
@@ -63,7 +63,7 @@ def stop_whole(scene: Scene) -> Iterator[float]:
     """SIGSTOP for a process and its forks, longer than any lease it holds, then SIGCONT."""
     target = scene.what["target"]
     pids = [scene.stack.pid(target), *scene.stack.worker_children(target)]
-    yield from _stopped(scene, pids, scene.facts.lease_left(pids))
+    yield from _stopped(scene, pids, scene.hub.lease_left(pids))
 
 
 def _stopped(scene: Scene, pids: list[int], left: float) -> Iterator[float]:
@@ -151,7 +151,7 @@ def bells(scene: Scene) -> int:
 
 
 def kill_during_export(scene: Scene) -> Iterator[float]:
-    """Kill the web process while somebody downloads an export: what arrived must not look whole."""
+    """Kill the web process while somebody downloads an export: half of it must not look whole."""
     person = Person("mara")
     got, whole = b"", False
     try:
@@ -160,6 +160,7 @@ def kill_during_export(scene: Scene) -> Iterator[float]:
                 got += piece
                 if len(got) == len(piece):
                     os.kill(scene.stack.pid("web"), signal.SIGKILL)
+                    scene.notes["killed_midway"] = "content-length" not in answer.headers
             whole = True
     except httpx.HTTPError as error:
         scene.notes["client_saw"] = type(error).__name__

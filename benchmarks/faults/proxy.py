@@ -136,7 +136,7 @@ class Link:
                 passage.passed[direction] += len(piece)
                 self.bytes += len(piece)
             await self._end(passage, writer, direction)
-        except (OSError, ConnectionError):
+        except (OSError, RuntimeError):  # uvloop names a closed transport a RuntimeError
             passage.reset()
 
     async def _sicken(

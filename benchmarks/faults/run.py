@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.faults.company import Trade, plan_trade, set_up
 from benchmarks.faults.conductor import Conductor
-from benchmarks.faults.facts import Facts
+from benchmarks.faults.database import HubDatabase
 from benchmarks.faults.inbound import INBOUND_STRIKES, usual_policy
 from benchmarks.faults.judge import judge
 from benchmarks.faults.ledgers import Ledgers
@@ -73,13 +73,14 @@ def run_chunk(chunk: Chunk, directory: str) -> dict[str, Any]:
 class _Play:
     def __init__(self, chunk: Chunk, stack: Stack) -> None:
         self.chunk, self.stack = chunk, stack
-        self.facts = Facts(stack.owner_url)
-        operator = Operator(self.facts)
+        self.hub = HubDatabase(stack.owner_url)
+        operator = Operator(self.hub)
         self.operator = operator
-        self.conductor = Conductor(stack, self.facts, STRIKES, operator)
+        self.conductor = Conductor(stack, self.hub, STRIKES, operator)
         chance = Random(f"trade:{chunk.seed}")
         kinds = plan_trade(chunk.transactions, chance)
-        self.trade = Trade(kinds, chance, self.facts.moving, WINDOW)
+        self.trade = Trade(kinds, chance, self.hub.moving, WINDOW)
+        self.conductor.on_strike = self.trade.allow
 
     def play(self) -> dict[str, Any]:
         begun = time.monotonic()
@@ -90,11 +91,11 @@ class _Play:
         self.conductor.run(self.chunk.schedule(), say)
         self._finish_trade()
         traded = time.monotonic() - begun
-        helpers = Helpers(self.facts, Ledgers.references, say)
+        helpers = Helpers(self.hub, Ledgers.references, say)
         left = helpers.settle(self._quiet)
         self._quiet()
         say(f"settled by people: {helpers.did}, still open: {len(left)}")
-        verdict = judge(self.stack, self.facts, self.trade, self.conductor, left)
+        verdict = judge(self.stack, self.hub, self.trade, self.conductor.log, left, before)
         return {
             "chunk": self.chunk.number,
             "seed": self.chunk.seed,
@@ -113,11 +114,13 @@ class _Play:
     def _warm_up(self) -> None:
         """Faults begin once business flows; an early strike would hit nothing."""
         enough = min(10, self.chunk.transactions // 4)
+        self.trade.allowed = enough
         if not self.conductor.wait_for(lambda: self.trade.made >= enough, WARM_SECONDS):
             raise StackError(f"No business after {WARM_SECONDS:.0f} s: {self.trade.problems[:3]}")
 
     def _finish_trade(self) -> None:
         """The rest of the transactions, undisturbed."""
+        self.trade.allow(1.0)
         total, seconds = self.chunk.transactions, 2.0 * self.chunk.transactions + 60
         if not self.conductor.wait_for(lambda: not self.trade.is_alive(), seconds):
             self.trade.stopped.set()
@@ -127,13 +130,13 @@ class _Play:
         """Wait until the hub has nothing left to do by itself, twice in a row."""
 
         def still() -> bool:
-            if self.facts.moving() != 0:
+            if self.hub.moving() != 0:
                 return False
             self.conductor.wait(1.0)
-            return self.facts.moving() == 0
+            return self.hub.moving() == 0
 
         return self.conductor.wait_for(still, DRAIN_SECONDS)
 
     def _resources(self) -> dict[str, Any]:
         sql = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'q2c_app'"
-        return {"connections": int(self.facts.one(sql)), "rss_mb": self.stack.rss_mb()}
+        return {"connections": int(self.hub.one(sql)), "rss_mb": self.stack.rss_mb()}

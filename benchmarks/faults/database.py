@@ -32,7 +32,7 @@ FROM jobs_lease WHERE owner LIKE %s AND isfinite(expires_at)
 """
 
 
-class Facts:
+class HubDatabase:
     """One connection for each thread that asks, opened again after the server was away."""
 
     def __init__(self, url: str) -> None:

@@ -49,11 +49,14 @@ def set_up(stack: Stack) -> None:
 
 
 def plan_trade(count: int, chance: Random) -> list[str]:
-    """The kinds of the transactions in order; the first few are quotes, to have something to
-    amend and to bill."""
-    kinds, weights = [kind for kind, _ in MIX], [weight for _, weight in MIX]
+    """The kinds of the transactions in seeded order, each as often as the mix says; the first few
+    are quotes, to have something to amend and to bill."""
     first = min(count, 10)
-    return ["quote"] * first + chance.choices(kinds, weights, k=count - first)
+    kinds = [kind for kind, share in MIX for _ in range(round(count * share))]
+    kinds = [kind for kind in kinds if kind != "quote"]
+    rest = [*kinds[: count - first], *["quote"] * max(0, count - first - len(kinds))]
+    chance.shuffle(rest)
+    return ["quote"] * first + rest
 
 
 class Trade(threading.Thread):

@@ -18,11 +18,12 @@ FEW_CALLS = {
     "other_tenant",
     "html",
 }
-PATIENCE = 8.0  # how long a counted fault waits for calls to hit
+PATIENCE = 15.0  # how long a counted fault waits for calls to hit
 # What a platform fault may strike, by how often: (platform, method, paths)
 WRITES: list[tuple[str, str, str]] = [
     ("stripe", "POST", "/v1/(customers|subscriptions)"),
     ("stripe", "POST", "/v1/subscriptions"),
+    ("netsuite", "PUT", "/record/v1/"),
     ("netsuite", "POST", "/record/v1/"),
     ("netsuite", "POST", "/record/v1/(invoice|journalEntry)"),
     ("provisioning", "POST", "/events"),

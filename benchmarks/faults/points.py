@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.faults.conductor import Scene, Strike
 
-PATIENCE = 8.0  # how long an armed place waits for somebody to pass
+PATIENCE = 12.0  # how long an armed place waits for somebody to pass
 LONGEST_STOP = 80.0
 ACTIONS = {"kill": "kill", "cut": "drop"}
 
@@ -42,7 +42,7 @@ def _armed(scene: Scene, action: str, count: int) -> Iterator[float]:
     """Arm, wait until it fired as often as asked or nobody comes any more, disarm."""
     key = f"f{scene.chance.randrange(2**48):012x}"
     rule = {"id": key, "point": scene.what["point"], "action": action, "count": count,
-            "probability": 0.7, "skip": scene.chance.randint(0, 2)}  # fmt: skip
+            "probability": 0.7, "skip": scene.chance.randint(0, 1)}  # fmt: skip
     file = scene.stack.failpoint_file
     _write(file, {"seed": scene.chance.randrange(2**31), "rules": [rule]})
     waited = 0.0

@@ -3,13 +3,15 @@ PYTHON ?= python3
 PY     := .venv/bin/python
 STACK  := $(PY) -m q2c.stack
 TESTS  ?= tests
+TIER   ?= ci
+SEED   ?= 1
 
 # Checks and unit tests read the settings but open no connection.
 OFFLINE := Q2C_ENV=test DATABASE_URL=postgresql:///q2c REDIS_URL=redis://127.0.0.1:1/0
 UV      := $(shell sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements/dev.lock)
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo demo-reset test test-e2e test-fast flow check lint types contracts templates \
+.PHONY: help env demo demo-reset test test-e2e test-fast flow faults check lint types contracts templates \
         migrations erp screenshots lock
 
 help: ## Show this list
@@ -34,6 +36,12 @@ test-fast: .venv/.ok ## Run the unit tests: no database, seconds
 
 flow: .venv/.ok ## Play the scenario headless on a fresh stack and check the invariants
 	@exec $(STACK) flow
+
+# The first layer tries every named place one by one; the second breaks real processes by a seed.
+faults: .venv/.ok ## Break everything on purpose, check the books (TIER=ci|milestone|release SEED=n)
+	@if [ -f benchmarks/faults/layer_a/__main__.py ]; then \
+	  Q2C_ENV=test $(STACK) exec --owner -- $(PY) -m benchmarks.faults.layer_a --tier $(TIER) --seed $(SEED); fi
+	@exec $(PY) -m benchmarks.faults --tier $(TIER) --seed $(SEED)
 
 check: lint types contracts templates migrations test ## Everything that must hold before a change goes in
 

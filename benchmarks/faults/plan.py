@@ -150,7 +150,8 @@ def counts_of(faults: int) -> dict[str, int]:
     for name in itertools.islice(itertools.cycle(by_remainder), max(0, faults - _total(counts))):
         counts[name] += 1
     while _total(counts) > faults:
-        counts[max(counts, key=lambda name: counts[name] - exact[name])] -= 1
+        spare = [name for name, count in counts.items() if count > floor]
+        counts[max(spare, key=lambda name: counts[name] - exact[name])] -= 1
     return counts
 
 

@@ -22,9 +22,7 @@ ATTEMPTS = 5
 START_SECONDS = 10.0
 
 
-def start_valkey(
-    run: RunDirectory, children: Children, *, durable: bool, again: str = ""
-) -> str:
+def start_valkey(run: RunDirectory, children: Children, *, durable: bool, again: str = "") -> str:
     """Start the server on a free port; return its URL with a random password, in the form that
     kombu takes too. ``again`` is the URL of an ended server whose place the new one takes.
     """

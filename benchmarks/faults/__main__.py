@@ -42,7 +42,7 @@ def chunks_of(tier: Tier, seed: int, options: argparse.Namespace) -> list[Chunk]
     transactions = options.transactions or transactions
     faults = options.faults or faults
     return [
-        Chunk(number, chunk_seed(seed, number), transactions, faults, options.only)
+        Chunk(number, chunk_seed(seed, number), transactions, faults, tier.at_once, options.only)
         for number in range(tier.chunks)
     ]
 

@@ -44,6 +44,7 @@ class Struck:
     progress_s: float | None = None
     recovery_s: float | None = None
     circuit_s: float = 0.0
+    met: list[str] = field(default_factory=list)  # kinds that struck at the same time
     notes: dict[str, Any] = field(default_factory=dict)
 
 
@@ -54,13 +55,43 @@ class Scene:
     stack: Stack
     hub: HubDatabase
     chance: Random
-    notes: dict[str, Any]
-    what: dict[str, Any]
+    struck: Struck
+
+    @property
+    def what(self) -> dict[str, Any]:
+        return self.struck.what
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        return self.struck.notes
 
 
 # A strike does something, yields how many seconds the fault lasts (more than once if it likes),
 # and undoes what would not end by itself.
 Strike = Callable[[Scene], Iterator[float]]
+
+
+class _Going:
+    """A fault under way: when its next step is due, None once it is over."""
+
+    def __init__(self, strike: Strike, scene: Scene) -> None:
+        self.steps, self.struck = strike(scene), scene.struck
+        self.begun = time.monotonic()
+        self.next_at: float | None = self.begun
+
+    def step(self) -> None:
+        """Take the next step if it is due."""
+        if self.next_at is None or time.monotonic() < self.next_at:
+            return
+        try:
+            self.next_at = time.monotonic() + next(self.steps)
+            return
+        except StopIteration:
+            pass
+        except AWAY as error:  # what should be struck is away already; the log says so
+            self.struck.notes["not_struck"] = f"{type(error).__name__}: {error}"[:200]
+        self.next_at = None
+        self.struck.lasted_s = round(time.monotonic() - self.begun, 2)
 
 
 class Conductor:
@@ -74,47 +105,50 @@ class Conductor:
         self.log: list[Struck] = []
         self._operator_at = 0.0
 
-    def run(self, schedule: list[Planned], say: Callable[[str], None]) -> None:
-        """Strike each fault and wait until the hub has recovered from it."""
-        for done, planned in enumerate(schedule, start=1):
-            self.on_strike(done / len(schedule))
-            struck = self._strike(planned)
+    def run(self, groups: list[list[Planned]], say: Callable[[str], None]) -> None:
+        """Strike each group of faults and wait until the hub has recovered from them."""
+        for done, group in enumerate(groups, start=1):
+            self.on_strike(done / len(groups))
+            struck = self._strike(group)
             self._watch(struck)
-            self.log.append(struck)
-            self.wait(planned.pause)
-            say(_line(struck))
+            self.log += struck
+            self.wait(group[0].pause)
+            for one in struck:
+                say(_line(one))
 
-    def _strike(self, planned: Planned) -> Struck:
+    def _strike(self, group: list[Planned]) -> list[Struck]:
+        """Let the faults of a group run side by side to their ends."""
+        going = [_Going(self.strikes[p.kind], self._scene(p)) for p in group]
+        while any(one.next_at is not None for one in going):
+            for one in going:
+                one.step()
+            self.wait(TICK)
+        return [one.struck for one in going]
+
+    def _scene(self, planned: Planned) -> Scene:
         struck = Struck(planned.number, planned.family, planned.kind, dict(planned.what))
         struck.at = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
-        begun = time.monotonic()
-        scene = Scene(self.stack, self.hub, Random(planned.seed), struck.notes, dict(planned.what))
-        try:
-            for seconds in self.strikes[planned.kind](scene):
-                self.wait(seconds)
-        except AWAY as error:  # what should be struck is away already; the log says so
-            struck.notes["not_struck"] = f"{type(error).__name__}: {error}"[:200]
-        struck.lasted_s = round(time.monotonic() - begun, 2)
-        return struck
+        return Scene(self.stack, self.hub, Random(planned.seed), struck)
 
-    def _watch(self, struck: Struck) -> None:
-        """Measure from the fault's end; a process that is down is started again meanwhile."""
+    def _watch(self, struck: list[Struck]) -> None:
+        """Measure from the faults' end; a process that is down is started again meanwhile."""
         begun = time.monotonic()
         at, before = self._moment(), self.hub.transitions()
-        struck.owed = max(0, self.hub.moving(at))
-        resting = 0.0
+        owed, resting, progress = max(0, self.hub.moving(at)), 0.0, None
         while (elapsed := time.monotonic() - begun) < LONGEST_RECOVERY:
-            if struck.progress_s is None and self.hub.transitions() > before >= 0:
-                struck.progress_s = round(elapsed, 2)
+            if progress is None and self.hub.transitions() > before >= 0:
+                progress = round(elapsed, 2)
             if self.hub.moving(at) == 0 and self._is_whole():
                 break
             resting += TICK if self.hub.has_open_circuit() else 0
             self.wait(TICK)
-        struck.circuit_s = round(resting, 2)
         total = time.monotonic() - begun
-        struck.recovery_s = round(max(0.0, total - resting), 2)
-        if total >= LONGEST_RECOVERY:
-            struck.notes["still_owed"] = self.hub.moving(at)
+        for one in struck:
+            one.owed, one.progress_s, one.circuit_s = owed, progress, round(resting, 2)
+            one.recovery_s = round(max(0.0, total - resting), 2)
+            one.met = [other.kind for other in struck if other is not one]
+            if total >= LONGEST_RECOVERY:
+                one.notes["still_owed"] = self.hub.moving(at)
 
     def _is_whole(self) -> bool:
         return all(child.running for child in self.stack.running.values())

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -26,6 +29,7 @@ OUTAGE_KINDS = {"outage", "refuse_all", "refuse"}
 OUTAGE_RATIO = Decimal("1.1")
 SHOWN = 20  # breaches of one invariant that the report spells out
 
+_DIFFERENT = re.compile(r"RESULT replay\.different (\d+)")
 _RUNS = "SELECT definition, state, count(*) FROM workflows_workflowrun GROUP BY 1, 2"
 _INVOICE_SUMS = """
 SELECT e.code, i.currency, sum(i.gross) FROM canonical_invoice i
@@ -63,6 +67,7 @@ def judge(
     breaches += _resources(stack, hub, before)
     breaches += _outage_calls(hub, faults)
     breaches += _doors(faults)
+    breaches += _replays(stack)
     fired = firings(stack.failpoint_file)
     struck = [{"notes": fault.notes} for fault in faults]
     by_invariant = Counter(breach.invariant for breach in breaches)
@@ -153,6 +158,19 @@ def _outage_calls(hub: HubDatabase, faults: Iterable[Struck]) -> list[Breach]:
     if sends <= allowed:
         return []
     return [Breach("I11", "outages", f"{sends} calls where {allowed} would do")]
+
+
+def _replays(stack: Stack) -> list[Breach]:
+    """I7: every recorded run, decided again by the product's own command, takes the same path."""
+    done = subprocess.run(
+        [sys.executable, "manage.py", "replay_runs", "--all"], capture_output=True, text=True,
+        check=False, env=stack.environment,
+    )  # fmt: skip
+    if "Unknown command" in done.stderr:  # a release that records no histories yet
+        return []
+    found = _DIFFERENT.search(done.stdout)
+    different = int(found[1]) if found else -1
+    return [Breach("I7", "replay", done.stdout[-400:] or done.stderr[-400:])] if different else []
 
 
 def _doors(faults: Iterable[Struck]) -> list[Breach]:

@@ -11,13 +11,17 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """How much a run is. A chunk is one fresh stack with its share of both."""
+    """How much a run is. A chunk is one fresh stack with its share of both.
+
+    ``at_once`` faults meet: two where time is short, one where a recovery time shall belong to
+    one kind of fault alone.
+    """
 
     name: str
     transactions: int
     faults: int
     chunks: int
-    minutes: int
+    at_once: int
 
     def share(self) -> tuple[int, int]:
         """Transactions and faults of one chunk."""
@@ -25,9 +29,9 @@ class Tier:
 
 
 TIERS = {
-    "ci": Tier("ci", 200, 20, 1, 5),
-    "milestone": Tier("milestone", 2_000, 100, 2, 25),
-    "release": Tier("release", 10_000, 500, 10, 60),
+    "ci": Tier("ci", 200, 20, 1, 2),
+    "milestone": Tier("milestone", 2_000, 100, 2, 1),
+    "release": Tier("release", 10_000, 500, 10, 2),
 }
 
 # Family → how many of the release tier's 500 faults are of it.
@@ -171,6 +175,20 @@ def schedule(faults: int, seed: int, *, database_link: bool = True) -> list[Plan
         pause = round(chance.uniform(0.3, 1.5), 2)
         planned.append(Planned(number, family, what["kind"], pause, chance.randrange(2**31), what))
     return planned
+
+
+def meetings(planned: list[Planned], at_once: int) -> list[list[Planned]]:
+    """The faults that strike together, in order: of different families, so that nothing is
+    struck that is down already."""
+    waiting, groups = list(planned), []
+    while waiting:
+        group = [waiting.pop(0)]
+        for other in list(waiting):
+            if len(group) < at_once and other.family not in {one.family for one in group}:
+                group.append(other)
+                waiting.remove(other)
+        groups.append(group)
+    return groups
 
 
 def _deck(family: str, chance: Random, *, database_link: bool) -> Iterator[dict[str, Any]]:

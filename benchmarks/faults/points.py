@@ -43,19 +43,22 @@ def _armed(scene: Scene, action: str, count: int) -> Iterator[float]:
     key = f"f{scene.chance.randrange(2**48):012x}"
     rule = {"id": key, "point": scene.what["point"], "action": action, "count": count,
             "probability": 0.7, "skip": scene.chance.randint(0, 1)}  # fmt: skip
-    file = scene.stack.failpoint_file
-    _write(file, {"seed": scene.chance.randrange(2**31), "rules": [rule]})
+    file, armed = scene.stack.failpoint_file, scene.stack.armed
+    armed[key] = rule
+    _write(file, scene.stack.seed, armed)
     waited = 0.0
     while waited < PATIENCE and len(firings(file, key)) < count:
         yield 0.2
         waited += 0.2
-    file.unlink(missing_ok=True)
+    del armed[key]
+    _write(file, scene.stack.seed, armed)
     scene.notes["fired"] = firings(file, key)
 
 
-def _write(file: Path, document: dict[str, Any]) -> None:
+def _write(file: Path, seed: int, armed: dict[str, dict[str, Any]]) -> None:
+    """Arm exactly these: two faults that meet share the file."""
     draft = file.with_suffix(".new")
-    draft.write_text(json.dumps(document))
+    draft.write_text(json.dumps({"seed": seed, "rules": list(armed.values())}))
     draft.replace(file)
 
 

@@ -17,13 +17,14 @@ from benchmarks.faults.judge import judge
 from benchmarks.faults.ledgers import Ledgers
 from benchmarks.faults.links import LINK_STRIKES, PLATFORM_STRIKES
 from benchmarks.faults.people import Helpers, Operator
-from benchmarks.faults.plan import Planned, schedule
+from benchmarks.faults.plan import Planned, meetings, schedule
 from benchmarks.faults.points import POINT_STRIKES
 from benchmarks.faults.processes import PROCESS_STRIKES
 from benchmarks.faults.stack import Stack
 from q2c.stack.errors import StackError
 from q2c.stack.session import session
 
+MANY = 200  # draws for each fault that is to be of one kind
 WINDOW = 60  # rows in motion above which nobody sells more
 WARM_SECONDS = 60.0
 DRAIN_SECONDS = 180.0
@@ -40,11 +41,15 @@ class Chunk:
     seed: int
     transactions: int
     faults: int
+    at_once: int
     only: str = ""
 
-    def schedule(self) -> list[Planned]:
-        planned = schedule(self.faults, self.seed, database_link=self.database_link)
-        return [p for p in planned if not self.only or self.only in (p.family, p.kind)]
+    def groups(self) -> list[list[Planned]]:
+        """The chunk's faults; with ``only``, as many of that family or kind alone."""
+        count = self.faults * (MANY if self.only else 1)
+        planned = schedule(count, self.seed, database_link=self.database_link)
+        chosen = [p for p in planned if not self.only or self.only in (p.family, p.kind)]
+        return meetings(chosen[: self.faults], self.at_once)
 
     @property
     def database_link(self) -> bool:
@@ -88,7 +93,7 @@ class _Play:
         self.trade.start()
         self._warm_up()
         before = self._resources()
-        self.conductor.run(self.chunk.schedule(), say)
+        self.conductor.run(self.chunk.groups(), say)
         self._finish_trade()
         traded = time.monotonic() - begun
         helpers = Helpers(self.hub, Ledgers.references, say)

@@ -102,9 +102,11 @@ def _written_at(ledgers: Ledgers) -> dict[tuple[str, str, str], dt.datetime]:
 
 
 def stale_writes(hub: HubDatabase) -> int:
-    """Writes under a lost claim that the hub refused and counted."""
-    table = hub.one("SELECT to_regclass('jobs_stalewrite')::text")
-    return int(hub.one("SELECT coalesce(sum(refused), 0) FROM jobs_stalewrite")) if table else 0
+    """Writes under a lost claim that the hub refused: counted by place, or told as an event."""
+    told = int(hub.one("SELECT count(*) FROM events_event WHERE type LIKE '%.stale_refused'"))
+    if not hub.one("SELECT to_regclass('jobs_stalewrite')::text"):
+        return told
+    return told + int(hub.one("SELECT coalesce(sum(count), 0) FROM jobs_stalewrite"))
 
 
 def unreached(counted: Mapping[str, int], tier: str) -> list[str]:

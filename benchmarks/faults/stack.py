@@ -51,6 +51,7 @@ class Stack:
         self.running: dict[str, Child] = {}
         self.died: dict[str, float] = {}
         self.changed: dict[str, dict[str, str]] = {}  # variables of one process, while it is sick
+        self.armed: dict[str, dict[str, Any]] = {}  # failpoints by the id of their rule
         self.restarts = 0
         self.environment: dict[str, str] = {}
         self.links: dict[str, int] = {}
@@ -233,7 +234,11 @@ class Stack:
         return []
 
     def server_child(self, name: str) -> Child:
-        return next(child for child in self.children.started if child.name == name)
+        """Raises ``ProcessLookupError`` while the server is down."""
+        found = [child for child in self.children.started if child.name == name]
+        if not found:
+            raise ProcessLookupError(f"{name} is not running")
+        return found[-1]
 
     def crash_postgres(self) -> None:
         """The immediate shutdown: no checkpoint, every connection cut."""

@@ -10,7 +10,15 @@ import pytest
 from benchmarks.faults.company import plan_trade
 from benchmarks.faults.outcome import figures, quantile, summary
 from benchmarks.faults.page import write_page
-from benchmarks.faults.plan import FAMILIES, TIERS, VARIANTS, chunk_seed, counts_of, schedule
+from benchmarks.faults.plan import (
+    FAMILIES,
+    TIERS,
+    VARIANTS,
+    chunk_seed,
+    counts_of,
+    meetings,
+    schedule,
+)
 from benchmarks.faults.run import STRIKES
 from benchmarks.faults.sometimes import MINIMA, unreached
 
@@ -32,6 +40,14 @@ def test_a_seed_gives_one_schedule_and_another_seed_another() -> None:
     assert schedule(50, 7) == schedule(50, 7)
     assert schedule(50, 7) != schedule(50, 8)
     assert chunk_seed(7, 0) != chunk_seed(7, 1)
+
+
+def test_faults_that_meet_are_of_different_families_and_none_is_lost() -> None:
+    planned = schedule(50, 7)
+    groups = meetings(planned, 2)
+    assert sorted(p.number for group in groups for p in group) == list(range(50))
+    assert all(len({p.family for p in group}) == len(group) <= 2 for group in groups)
+    assert meetings(planned, 1) == [[p] for p in planned]
 
 
 def test_every_kind_can_be_struck() -> None:

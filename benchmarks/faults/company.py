@@ -9,7 +9,7 @@ import json
 import os
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import replace
 from random import Random
@@ -28,6 +28,7 @@ from scenario.world import Deal, deals
 MIX = (("quote", 0.7), ("amendment", 0.16), ("invoice", 0.14))
 # A call to a platform gives up well within the lease of the posting that makes it.
 DEADLINE_SECONDS = 5
+HUB_AGENT = "^q2c-hub"  # a fault for the hub's calls spares the sales team's own
 ADDRESS_NAMES = ("HUB_URL", *(f"SIM_{vendor.upper()}_URL" for vendor in VENDORS))
 
 
@@ -74,6 +75,7 @@ class Trade(threading.Thread):
         self.done: Counter[str] = Counter()
         self.problems: list[str] = []
         self.allowed = 0
+        self.poisons: deque[str] = deque()  # faults for the next quotes' own write-back
         self.stopped = threading.Event()
         self.sold: list[Deal] = []
         self.amended: set[str] = set()
@@ -120,10 +122,19 @@ class Trade(threading.Thread):
         start = self.chance.randint(1, 20)
         deal = replace(like, key=f"F-{number:05d}", start_days_ago=start)
         quote = self.sales.quote(deal)
+        self._poison(quote)
         self.sales.approve(quote)
         self.sales.accept(quote)
         self.sold.append(deal)
         return "quote"
+
+    def _poison(self, quote: str) -> None:
+        """Make the CRM fail on one record alone, for the hub's calls, until somebody ends it."""
+        if self.poisons:
+            self.sales.crm.control(
+                "faults", kind=self.poisons.popleft(), method="PATCH", agent_regex=HUB_AGENT,
+                path_regex=f"SBQQ__Quote__c/{quote[:15]}",
+            )  # fmt: skip
 
     def _amendable(self) -> Deal | None:
         """A deal with annual seats that was not amended; half the time one sold a moment ago."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from random import Random
@@ -56,6 +57,7 @@ class Scene:
     hub: HubDatabase
     chance: Random
     struck: Struck
+    poisons: deque[str]  # what is put here makes the CRM fail on the next quotes sold
 
     @property
     def what(self) -> dict[str, Any]:
@@ -101,6 +103,7 @@ class Conductor:
         self, stack: Stack, hub: HubDatabase, strikes: dict[str, Strike], operator: Operator
     ) -> None:
         self.stack, self.hub, self.strikes, self.operator = stack, hub, strikes, operator
+        self.poisons: deque[str] = deque()
         self.on_strike: Callable[[float], None] = lambda _: None
         self.log: list[Struck] = []
         self._operator_at = 0.0
@@ -128,7 +131,7 @@ class Conductor:
     def _scene(self, planned: Planned) -> Scene:
         struck = Struck(planned.number, planned.family, planned.kind, dict(planned.what))
         struck.at = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
-        return Scene(self.stack, self.hub, Random(planned.seed), struck)
+        return Scene(self.stack, self.hub, Random(planned.seed), struck, self.poisons)
 
     def _watch(self, struck: list[Struck]) -> None:
         """Measure from the faults' end; a process that is down is started again meanwhile."""

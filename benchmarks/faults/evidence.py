@@ -50,8 +50,8 @@ JOIN connectors_connection c ON c.id = d.connection_id
 WHERE NOT EXISTS (SELECT FROM ingestion_inboundevent e WHERE e.delivery_id = d.id)
 """
 _UNSEALED = """
-SELECT count(*) FROM events_event e WHERE NOT EXISTS
- (SELECT FROM events_seal s WHERE s.event_id = e.id)
+SELECT count(*) FROM events_event e WHERE e.occurred_at < clock_timestamp() - interval '10 s'
+ AND NOT EXISTS (SELECT FROM events_seal s WHERE s.event_id = e.id)
 """
 
 
@@ -66,8 +66,13 @@ def gather(stack: Stack, hub: HubDatabase, ledgers: Ledgers) -> Facts:
         moves=_moves(hub),
         states=_states(hub),
         links=_links(stack),
-        unsealed=int(hub.one(_UNSEALED)),
+        unsealed=unsealed(hub),
     )
+
+
+def unsealed(hub: HubDatabase) -> int:
+    """Settled events that the hash chain does not hold yet."""
+    return int(hub.one(_UNSEALED))
 
 
 def _received(hub: HubDatabase) -> list[Received]:

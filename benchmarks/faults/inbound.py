@@ -104,13 +104,13 @@ def slowloris(scene: Scene) -> Iterator[float]:
             slow = socket.create_connection((str(address.hostname), int(address.port or 80)), 2)
             slow.sendall(b"POST /webhooks/stripe/ HTTP/1.1\r\nHost: localhost\r\n")
             sockets.append(slow)
-    waits = []
-    for _ in range(8):
+    waits, number = [], scene.chance.randrange(2**31)
+    for turn in range(8):
         for slow in sockets:
             with contextlib.suppress(OSError):
                 slow.sendall(b"X")
         begun = time.monotonic()
-        status = _post_stripe(_event("evt_honest", {}, topic="customer.updated"))
+        status = _post_stripe(_event(f"evt_honest{number}-{turn}", {}, topic="customer.updated"))
         waits.append(round(time.monotonic() - begun, 3) if status == 200 else None)
         yield 0.5
     for slow in sockets:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from benchmarks.faults.company import HUB_AGENT
 from benchmarks.faults.conductor import Scene, Strike
+from benchmarks.faults.stack import VENDORS
 from scenario.platforms import Platform
 
-HUB_AGENT = "^q2c-hub"  # the sales team's own calls are spared
 # Kinds of the platform family that hit a few calls; the others last some seconds for all calls.
 FEW_CALLS = {
     "apply_then_timeout",
@@ -23,7 +24,6 @@ PATIENCE = 15.0  # how long a counted fault waits for calls to hit
 WRITES: list[tuple[str, str, str]] = [
     ("stripe", "POST", "/v1/(customers|subscriptions)"),
     ("stripe", "POST", "/v1/subscriptions"),
-    ("netsuite", "PUT", "/record/v1/"),
     ("netsuite", "POST", "/record/v1/"),
     ("netsuite", "POST", "/record/v1/(invoice|journalEntry)"),
     ("provisioning", "POST", "/events"),
@@ -42,13 +42,39 @@ TOXICS: dict[str, dict[str, Any]] = {
 
 
 def sick_link(scene: Scene) -> Iterator[float]:
-    """One toxic on one link for a few seconds, on all connections or on two of three."""
+    """One toxic on one link for a few seconds, on all connections or on two of three; it begins
+    when something passes the link."""
     link, kind = scene.what["link"], scene.what["kind"]
+    before, waited = _passed(scene, link), 0.0
+    while waited < PATIENCE and _passed(scene, link) == before:
+        yield 0.2
+        waited += 0.2
     probability = scene.chance.choice([1.0, 0.66])
     scene.stack.proxy(do="put", link=link, kind=kind, probability=probability, **TOXICS[kind])
     yield scene.chance.uniform(3, 8)
     hits = scene.stack.proxy(do="clear", link=link)["hits"]
     scene.notes.update(probability=probability, hits=hits)
+
+
+def _passed(scene: Scene, link: str) -> int:
+    return int(scene.stack.proxy(do="state")[link]["bytes"])
+
+
+def poison(scene: Scene) -> Iterator[float]:
+    """The CRM fails on the write-back of the next three quotes, for good: a message that dies
+    while all others of its platform live. It ends when people settle what waits for them."""
+    scene.notes["vendor"] = "salesforce"
+    scene.poisons.extend([scene.what["fault"]] * 3)
+    waited = 0.0
+    while waited < PATIENCE and scene.poisons:
+        yield 0.3
+        waited += 0.3
+
+
+def end_platform_faults() -> None:
+    """Every platform is well again."""
+    for vendor in VENDORS:
+        Platform(vendor).call("DELETE", "/_sim/faults")
 
 
 def ill_platform(scene: Scene) -> Iterator[float]:
@@ -95,10 +121,12 @@ def _note_hits(platform: Platform, fault: str, scene: Scene) -> bool:
 
 
 LINK_STRIKES: dict[str, Strike] = dict.fromkeys(TOXICS, sick_link)
-PLATFORM_STRIKES: dict[str, Strike] = dict.fromkeys(
-    (
-        "apply_then_timeout", "apply_then_500", "refuse_all", "outage", "rate_limit", "html",
-        "cut_body", "lag", "reuse_id", "other_tenant",
-    ),
-    ill_platform,
+_ILLS = (
+    "apply_then_timeout", "apply_then_500", "refuse_all", "outage", "rate_limit", "html",
+    "cut_body", "lag", "reuse_id", "other_tenant",
 )  # fmt: skip
+PLATFORM_STRIKES: dict[str, Strike] = {
+    "poison-503": poison,
+    "poison-500": poison,
+    **dict.fromkeys(_ILLS, ill_platform),
+}

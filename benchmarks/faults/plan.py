@@ -98,16 +98,18 @@ VARIANTS: dict[str, list[tuple[dict[str, Any], int]]] = {
         )
     ],
     "platform": [
-        ({"kind": "apply_then_timeout"}, 40),
+        ({"kind": "apply_then_timeout"}, 36),
         ({"kind": "apply_then_500"}, 20),
-        ({"kind": "refuse_all"}, 5),
-        ({"kind": "outage"}, 5),
-        ({"kind": "rate_limit"}, 20),
+        ({"kind": "refuse_all"}, 4),
+        ({"kind": "outage"}, 4),
+        ({"kind": "rate_limit"}, 14),
         ({"kind": "html"}, 2),
         ({"kind": "cut_body"}, 2),
         ({"kind": "lag"}, 2),
         ({"kind": "reuse_id"}, 2),
         ({"kind": "other_tenant"}, 2),
+        ({"kind": "poison-503", "fault": "outage"}, 8),
+        ({"kind": "poison-500", "fault": "apply_then_500"}, 4),
     ],
     "inbound": [
         ({"kind": "duplicates"}, 7),

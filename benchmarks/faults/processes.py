@@ -6,6 +6,7 @@ import contextlib
 import os
 import resource
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import redis
 
 from benchmarks.faults.conductor import Scene, Strike
 from benchmarks.faults.stack import NOTICE_SECONDS
+from q2c.stack.account import ServerAccount
 from scenario.hub import Person
 
 LONGEST_STOP = 80.0
@@ -170,17 +172,19 @@ def kill_during_export(scene: Scene) -> Iterator[float]:
 
 def valkey_disk_full(scene: Scene) -> Iterator[float]:
     """The broker's append-only file may not grow (RLIMIT_FSIZE)."""
-    pid = scene.stack.server_child("valkey").process.pid
-    resource.prlimit(pid, resource.RLIMIT_FSIZE, (1024, resource.RLIM_INFINITY))
+    resource.prlimit(
+        scene.stack.server_child("valkey").process.pid,
+        resource.RLIMIT_FSIZE, (1024, resource.RLIM_INFINITY),
+    )  # fmt: skip
     yield 3.0
-    with contextlib.suppress(ProcessLookupError):
-        resource.prlimit(
-            pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
-        )
-    if not scene.stack.server_child("valkey").running:
-        scene.notes["died"] = True
-        scene.stack.kill_valkey(lose_data=False)
-        scene.stack.start_valkey()
+    broker = scene.stack.server_child("valkey")
+    if broker.running:
+        unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+        resource.prlimit(broker.process.pid, resource.RLIMIT_FSIZE, unlimited)
+        return
+    scene.notes["died"] = True
+    scene.stack.kill_valkey(lose_data=False)
+    scene.stack.start_valkey()
 
 
 def postgres_disk_full(scene: Scene) -> Iterator[float]:
@@ -189,15 +193,23 @@ def postgres_disk_full(scene: Scene) -> Iterator[float]:
         pids = [row[0] for row in connection.execute(
             "SELECT pid FROM pg_stat_activity WHERE usename = 'q2c_app'"
         )]  # fmt: skip
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            resource.prlimit(pid, resource.RLIMIT_FSIZE, (SMALL_FILE, SMALL_FILE))
     scene.notes["backends"] = len(pids)
+    _limit_files(pids, SMALL_FILE)
     yield 3.0
+    _limit_files(pids, "unlimited")
     if not scene.stack.server_child("postgres").running:
         scene.notes["died"] = True
         scene.stack.children.stop([scene.stack.server_child("postgres")])
         scene.stack.start_postgres()
+
+
+def _limit_files(pids: list[int], size: int | str) -> None:
+    """Set the size beyond which these may not write, as the account that they run as."""
+    for pid in pids:
+        subprocess.run(
+            ["prlimit", f"--pid={pid}", f"--fsize={size}:unlimited"], check=False,
+            stderr=subprocess.DEVNULL, **ServerAccount.for_this_process().identity,
+        )  # fmt: skip
 
 
 PROCESS_STRIKES: dict[str, Strike] = {

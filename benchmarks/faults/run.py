@@ -12,10 +12,11 @@ from typing import Any
 from benchmarks.faults.company import Trade, plan_trade, set_up
 from benchmarks.faults.conductor import Conductor
 from benchmarks.faults.database import HubDatabase
+from benchmarks.faults.evidence import unsealed
 from benchmarks.faults.inbound import INBOUND_STRIKES, usual_policy
 from benchmarks.faults.judge import judge
 from benchmarks.faults.ledgers import Ledgers
-from benchmarks.faults.links import LINK_STRIKES, PLATFORM_STRIKES
+from benchmarks.faults.links import LINK_STRIKES, PLATFORM_STRIKES, end_platform_faults
 from benchmarks.faults.people import Helpers, Operator
 from benchmarks.faults.plan import Planned, meetings, schedule
 from benchmarks.faults.points import POINT_STRIKES
@@ -28,6 +29,7 @@ MANY = 200  # draws for each fault that is to be of one kind
 WINDOW = 60  # rows in motion above which nobody sells more
 WARM_SECONDS = 60.0
 DRAIN_SECONDS = 180.0
+SEAL_SECONDS = 20.0  # the chain may be five seconds behind
 STRIKES = {
     **POINT_STRIKES, **PROCESS_STRIKES, **LINK_STRIKES, **PLATFORM_STRIKES, **INBOUND_STRIKES
 }  # fmt: skip
@@ -85,7 +87,7 @@ class _Play:
         chance = Random(f"trade:{chunk.seed}")
         kinds = plan_trade(chunk.transactions, chance)
         self.trade = Trade(kinds, chance, self.hub.moving, WINDOW)
-        self.conductor.on_strike = self.trade.allow
+        self.conductor.on_strike, self.conductor.poisons = self.trade.allow, self.trade.poisons
 
     def play(self) -> dict[str, Any]:
         begun = time.monotonic()
@@ -96,9 +98,11 @@ class _Play:
         self.conductor.run(self.chunk.groups(), say)
         self._finish_trade()
         traded = time.monotonic() - begun
+        end_platform_faults()
         helpers = Helpers(self.hub, Ledgers.references, say)
         left = helpers.settle(self._quiet)
         self._quiet()
+        self.conductor.wait_for(lambda: unsealed(self.hub) == 0, SEAL_SECONDS)
         say(f"settled by people: {helpers.did}, still open: {len(left)}")
         verdict = judge(self.stack, self.hub, self.trade, self.conductor.log, left, before)
         return {

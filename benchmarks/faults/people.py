@@ -97,6 +97,9 @@ class Helpers:
         for number, reference, known in self.hub.rows(_PARKED):
             if number in numbers:
                 decision = _decision(there.get(reference, ""), known)
+                if not decision:
+                    self.refused.append(f"{number}: {reference} is nowhere, {known} is linked")
+                    continue
                 self._try("decided", partial(self._ask, number, decision), number)
         approve_all(self.idris)
 
@@ -124,7 +127,8 @@ class Helpers:
 
 
 def _decision(found: str, known: str) -> dict[str, str]:
-    """The document is there under an id, or it is not; what was linked wrongly is corrected."""
+    """The document is there under an id, or it is not. Empty when the hub holds another document's
+    id and none of ours is there: nobody may accept that, so the case stays open and is told."""
     if found:
         return {"decision": "exists", "external_id": found}
-    return {"decision": "accept" if known else "absent", "external_id": known}
+    return {} if known else {"decision": "absent", "external_id": ""}

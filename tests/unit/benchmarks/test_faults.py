@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.faults import __main__ as command
 from benchmarks.faults.company import plan_trade
 from benchmarks.faults.outcome import figures, quantile, summary
 from benchmarks.faults.page import write_page
@@ -19,7 +20,7 @@ from benchmarks.faults.plan import (
     meetings,
     schedule,
 )
-from benchmarks.faults.run import STRIKES
+from benchmarks.faults.run import STRIKES, Chunk
 from benchmarks.faults.sometimes import MINIMA, unreached
 
 
@@ -74,6 +75,31 @@ def test_the_mix_of_trade_is_exact_and_begins_with_quotes() -> None:
     assert Counter(kinds) == {"quote": 140, "amendment": 32, "invoice": 28}
     assert kinds[:10] == ["quote"] * 10
     assert kinds == plan_trade(200, Random("seed"))
+
+
+def test_a_run_goes_on_with_the_chunks_that_are_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[int] = []
+
+    def run_chunk(given: Chunk, directory: str) -> dict[str, Any]:
+        ran.append(given.number)
+        if given.number == 1 and len(ran) == 2:
+            raise KeyboardInterrupt
+        return {"chunk": given.number}
+
+    monkeypatch.setattr(command, "run_chunk", run_chunk)
+    chunks = [Chunk(number, 7, 20, 2, 1) for number in range(3)]
+    with pytest.raises(KeyboardInterrupt):
+        command.play(chunks, tmp_path)
+    played = command.play(chunks, tmp_path)
+    assert ran == [0, 1, 1, 2]
+    assert [chunk["chunk"] for chunk in played] == [0, 1, 2]
+
+
+def test_only_one_kind_gives_that_many_of_it() -> None:
+    groups = Chunk(0, 7, 20, 5, 1, "flushall").groups()
+    assert [[p.kind for p in group] for group in groups] == [["flushall"]] * 5
 
 
 def test_quantiles_name_a_measured_value() -> None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+import redis
+
 from benchmarks.faults.company import Trade, plan_trade, set_up
 from benchmarks.faults.conductor import Conductor
 from benchmarks.faults.database import HubDatabase
@@ -108,6 +110,7 @@ class _Play:
         return {
             "chunk": self.chunk.number,
             "seed": self.chunk.seed,
+            "servers": self._servers(),
             "transactions": dict(self.trade.done),
             "trade_problems": self.trade.problems,
             "trade_s": round(traded, 1),
@@ -145,6 +148,12 @@ class _Play:
             return self.hub.moving() == 0
 
         return self.conductor.wait_for(still, DRAIN_SECONDS)
+
+    def _servers(self) -> dict[str, str]:
+        with redis.Redis.from_url(self.stack.valkey_url) as client:
+            info = client.info("server")
+        valkey = str(info.get("valkey_version") or info["redis_version"])
+        return {"postgresql": self.stack.server.version, "valkey": valkey}
 
     def _resources(self) -> dict[str, Any]:
         sql = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'q2c_app'"

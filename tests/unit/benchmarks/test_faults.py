@@ -121,7 +121,8 @@ def chunk(**changes: Any) -> dict[str, Any]:
              "at": "2026-11-02T10:00:00.000+00:00", "lasted_s": 1.5, "owed": 4,
              "recovery_s": 61.0, "notes": {"bells_lost": 3, "fired": []}}  # fmt: skip
     return {
-        "chunk": 0, "seed": 9, "servers": {"postgresql": "18.6"}, "transactions": {"quote": 3}, "faults": [fault], "all_s": 20.0,
+        "chunk": 0, "seed": 9, "servers": {"postgresql": "18.6"},
+        "transactions": {"quote": 3}, "faults": [fault], "all_s": 20.0,
         "restarts": 1, "fired": 0, "people": {"decided": 0, "refused": []}, "lost": 1,
         "duplicate": 0, "unequal_sums": 0, "broken": {"I1": 1}, "ledgers": {"hub": "00ff"},
         "breaches": [{"invariant": "I1", "subject": "<m-1>", "words": "lost & gone"}],

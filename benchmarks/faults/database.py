@@ -26,9 +26,13 @@ _OPEN_CIRCUITS = """
 SELECT count(*) FROM connectors_connection
 WHERE circuit <> 'closed' AND circuit_until > clock_timestamp()
 """
+# A worker names itself host:pid in what it holds; a posting's claim has a token behind it.
 _LEASE_LEFT = """
-SELECT coalesce(max(extract(epoch FROM expires_at - clock_timestamp())), 0)::float
-FROM jobs_lease WHERE owner LIKE %s AND isfinite(expires_at)
+SELECT coalesce(max(extract(epoch FROM until - clock_timestamp())), 0)::float FROM (
+    SELECT expires_at AS until FROM jobs_lease
+    WHERE isfinite(expires_at) AND owner || ':' LIKE %(holder)s
+    UNION ALL SELECT claimed_until FROM postings_posting
+    WHERE state = 'sending' AND claimed_by || ':' LIKE %(holder)s) held
 """
 
 
@@ -83,7 +87,8 @@ class HubDatabase:
     def lease_left(self, pids: list[int]) -> float:
         """Seconds until the last lease of these processes ends; 0 when they hold none."""
         try:
-            return max((float(self.one(_LEASE_LEFT, [f"%:{pid}%"])) for pid in pids), default=0.0)
+            left = [float(self.one(_LEASE_LEFT, {"holder": f"%:{pid}:%"})) for pid in pids]
+            return max(left, default=0.0)
         except psycopg.Error:
             return 0.0
 

@@ -72,7 +72,9 @@ VARIANTS: dict[str, list[tuple[dict[str, Any], int]]] = {
         ({"kind": "kill-web", "target": "web"}, 6),
     ],
     "process-stop": [
-        ({"kind": "stop-at-point", "point": "posting.after_send"}, 8),
+        ({"kind": "stop-at-point", "point": "posting.after_send"}, 4),
+        ({"kind": "stop-at-point", "point": "step.after_claim"}, 2),
+        ({"kind": "stop-at-point", "point": "process.after_claim"}, 2),
         ({"kind": "stop-at-point", "point": "posting.after_result_before_commit"}, 2),
         ({"kind": "stop-child", "target": "lanes"}, 4),
         ({"kind": "stop-child", "target": "worker"}, 8),

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.faults.conductor import Scene, Strike
+from benchmarks.faults.processes import LONGEST_CLAIM, LONGEST_STOP
 
 PATIENCE = 12.0  # how long an armed place waits for somebody to pass
-LONGEST_STOP = 80.0
 ACTIONS = {"kill": "kill", "cut": "drop"}
 
 
@@ -32,7 +32,7 @@ def stop_at_point(scene: Scene) -> Iterator[float]:
     left = scene.hub.lease_left(pids) if pids else 0.0
     scene.notes["lease_left_s"] = round(left, 1)
     if pids:
-        yield min(LONGEST_STOP, max(3.0, left + 2.0))
+        yield min(LONGEST_STOP, max(LONGEST_CLAIM, left + 2.0))
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)

@@ -19,7 +19,8 @@ from benchmarks.faults.stack import NOTICE_SECONDS
 from q2c.stack.account import ServerAccount
 from scenario.hub import Person
 
-LONGEST_STOP = 80.0
+# Claims on rows name no holder: a process that works is stopped beyond the longest of them.
+LONGEST_CLAIM, LONGEST_STOP = 22.0, 80.0
 # Where distributions put it; without it the time-machine package does it inside the process.
 FAKETIME = (
     Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"),
@@ -73,7 +74,9 @@ def _stopped(scene: Scene, pids: list[int], left: float) -> Iterator[float]:
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGSTOP)
-    yield min(LONGEST_STOP, max(scene.chance.uniform(3, 6), left + 2.0))
+    works = scene.what["target"] in ("worker", "lanes")
+    least = LONGEST_CLAIM if works else scene.chance.uniform(4, 8)
+    yield min(LONGEST_STOP, max(least, left + 2.0))
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)

@@ -16,7 +16,7 @@ from benchmarks.faults.database import HubDatabase
 from scenario.hub import HubRefused, Person
 from scenario.resolve import apply, approve_all, open_rows, retry_in_bulk
 
-ROUNDS = 10
+ROUNDS = 6
 AT_ONCE = 40
 DECIDE_CODES = {"unknown_outcome_needs_decision", "amount_incident"}
 DISCARD_CODES = {"malformed_payload", "unreadable"}

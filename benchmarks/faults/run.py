@@ -30,7 +30,7 @@ from q2c.stack.session import session
 MANY = 200  # draws for each fault that is to be of one kind
 WINDOW = 60  # rows in motion above which nobody sells more
 WARM_SECONDS = 60.0
-DRAIN_SECONDS = 180.0
+DRAIN_SECONDS = 100.0
 SEAL_SECONDS = 20.0  # the chain may be five seconds behind
 STRIKES = {
     **POINT_STRIKES, **PROCESS_STRIKES, **LINK_STRIKES, **PLATFORM_STRIKES, **INBOUND_STRIKES

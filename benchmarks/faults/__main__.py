@@ -71,7 +71,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--transactions", type=int, default=0, help="of a chunk, for a trial")
     parser.add_argument("--faults", type=int, default=0, help="of a chunk, for a trial")
-    parser.add_argument("--only", default="", help="one family or kind of faults, for a trial")
+    parser.add_argument("--only", default="", help="families and kinds, with commas, for a trial")
     options = parser.parse_args(argv)
     tier, tested = TIERS[options.tier], commit()
     trial = "-".join(

@@ -27,7 +27,7 @@ from benchmarks.faults.stack import Stack
 from q2c.stack.errors import StackError
 from q2c.stack.session import session
 
-MANY = 200  # draws for each fault that is to be of one kind
+MANY = 5000  # draws, when only some kinds are wanted
 WINDOW = 60  # rows in motion above which nobody sells more
 WARM_SECONDS = 60.0
 DRAIN_SECONDS = 100.0
@@ -49,11 +49,18 @@ class Chunk:
     only: str = ""
 
     def groups(self) -> list[list[Planned]]:
-        """The chunk's faults; with ``only``, as many of that family or kind alone."""
-        count = self.faults * (MANY if self.only else 1)
-        planned = schedule(count, self.seed, database_link=self.database_link)
-        chosen = [p for p in planned if not self.only or self.only in (p.family, p.kind)]
-        return meetings(chosen[: self.faults], self.at_once)
+        """The chunk's faults; with ``only``, as many of those families or kinds alone, each kind
+        in its turn."""
+        if not self.only:
+            planned = schedule(self.faults, self.seed, database_link=self.database_link)
+            return meetings(planned, self.at_once)
+        wanted, met = set(self.only.split(",")), Counter[str]()
+        chosen = []
+        for fault in schedule(MANY, self.seed, database_link=self.database_link):
+            if wanted & {fault.family, fault.kind}:
+                met[fault.kind] += 1
+                chosen.append((met[fault.kind], fault.number, fault))
+        return meetings([fault for *_, fault in sorted(chosen)[: self.faults]], self.at_once)
 
     @property
     def database_link(self) -> bool:

@@ -97,9 +97,13 @@ def test_a_run_goes_on_with_the_chunks_that_are_missing(
     assert [chunk["chunk"] for chunk in played] == [0, 1, 2]
 
 
-def test_only_one_kind_gives_that_many_of_it() -> None:
+def test_only_some_kinds_gives_that_many_of_them_in_turn() -> None:
     groups = Chunk(0, 7, 20, 5, 1, "flushall").groups()
     assert [[p.kind for p in group] for group in groups] == [["flushall"]] * 5
+    groups = Chunk(0, 7, 20, 4, 1, "flushall,clock").groups()
+    assert {p.kind for group in groups for p in group} == {
+        "flushall", "clock-ahead", "clock-behind",
+    }  # fmt: skip
 
 
 def test_quantiles_name_a_measured_value() -> None:

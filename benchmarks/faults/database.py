@@ -18,9 +18,16 @@ SELECT (SELECT count(*) FROM ingestion_delivery WHERE split_at IS NULL AND creat
     AND state IN ('pending', 'running', 'waiting'))
  + (SELECT count(*) FROM (
       SELECT DISTINCT ON (connection_id, ordering_key) state, created_at FROM postings_posting
-      WHERE state IN ('queued', 'sending', 'unknown', 'posted', 'rejected', 'parked')
+      WHERE state = ANY(%(open)s) {skipped}
       ORDER BY connection_id, ordering_key, sequence) head
     WHERE state IN ('queued', 'sending', 'unknown', 'posted') AND created_at <= %(at)s)
+"""
+# States that hold back what is behind them in their ordering key. A dead letter does so in a hub
+# in which people can let the others pass it.
+_OPEN = ["queued", "sending", "unknown", "posted", "rejected", "parked"]
+_CAN_SKIP = """
+SELECT EXISTS (SELECT FROM information_schema.columns
+               WHERE table_name = 'postings_posting' AND column_name = 'skipped_at')
 """
 _OPEN_CIRCUITS = """
 SELECT count(*) FROM connectors_connection
@@ -42,6 +49,7 @@ class HubDatabase:
     def __init__(self, url: str) -> None:
         self.url = url
         self._local = threading.local()
+        self._open, self._moving = _OPEN, ""
 
     def rows(self, sql: str, parameters: Any = None) -> list[tuple[Any, ...]]:
         """Raises ``psycopg.Error`` when the server is away."""
@@ -63,11 +71,19 @@ class HubDatabase:
         moment: dt.datetime = self.one("SELECT clock_timestamp()")
         return moment
 
+    def _learn(self) -> None:
+        """What holds back in this release."""
+        skips = bool(self.one(_CAN_SKIP))
+        self._open = [*_OPEN, "dead"] if skips else _OPEN
+        self._moving = _MOVING.format(skipped="AND skipped_at IS NULL" if skips else "")
+
     def moving(self, at: dt.datetime | None = None) -> int:
         """Rows that move now, of those that existed at a moment; -1 when nobody answers."""
         moment = at or dt.datetime.max.replace(tzinfo=dt.UTC)
         try:
-            return int(self.one(_MOVING, {"at": moment}))
+            if not self._moving:
+                self._learn()
+            return int(self.one(self._moving, {"at": moment, "open": self._open}))
         except psycopg.Error:
             return -1
 

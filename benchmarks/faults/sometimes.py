@@ -101,12 +101,21 @@ def _written_at(ledgers: Ledgers) -> dict[tuple[str, str, str], dt.datetime]:
     return moments
 
 
+# Where the hub counts the writes under a lost claim that it refused, as far as a release has it.
+_REFUSED = {
+    "jobs_stalewrite": "SELECT coalesce(sum(count), 0) FROM jobs_stalewrite",
+    "postings_refusedwrite": "SELECT count(*) FROM postings_refusedwrite",
+    "events_event": "SELECT count(*) FROM events_event WHERE type LIKE '%.stale_refused'",
+}
+
+
 def stale_writes(hub: HubDatabase) -> int:
-    """Writes under a lost claim that the hub refused: counted by place, or told as an event."""
-    told = int(hub.one("SELECT count(*) FROM events_event WHERE type LIKE '%.stale_refused'"))
-    if not hub.one("SELECT to_regclass('jobs_stalewrite')::text"):
-        return told
-    return told + int(hub.one("SELECT coalesce(sum(count), 0) FROM jobs_stalewrite"))
+    """Writes under a lost claim that the hub refused."""
+    return sum(
+        int(hub.one(sql))
+        for table, sql in _REFUSED.items()
+        if hub.one(f"SELECT to_regclass('{table}')::text")
+    )
 
 
 def unreached(counted: Mapping[str, int], tier: str) -> list[str]:

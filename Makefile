@@ -3,13 +3,15 @@ PYTHON ?= python3
 PY     := .venv/bin/python
 STACK  := $(PY) -m q2c.stack
 TESTS  ?= tests
+TIER   ?= ci
+SEED   ?= 1
 
 # Checks and unit tests read the settings but open no connection.
 OFFLINE := Q2C_ENV=test DATABASE_URL=postgresql:///q2c REDIS_URL=redis://127.0.0.1:1/0
 UV      := $(shell sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements/dev.lock)
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo demo-reset test test-e2e test-fast test-platform flow soak check lint types contracts \
+.PHONY: help env demo demo-reset test test-e2e test-fast test-platform flow soak faults check lint types contracts \
         templates migrations erp screenshots lock bench-ingest bench-poison bench-engine
 
 help: ## Show this list
@@ -47,6 +49,11 @@ bench-ingest: .venv/.ok ## Measure the webhook door beside a bare Django view (Q
 
 bench-poison: .venv/.ok ## Measure what one failing event costs its neighbours
 	@exec $(STACK) --dir .run-bench-ingest exec --durable -- $(PY) -m benchmarks.poison
+
+# The first layer tries every named place one by one; the second breaks real processes by a seed.
+faults: .venv/.ok ## Break everything on purpose, check the books (TIER=ci|milestone|release SEED=n)
+	@Q2C_ENV=test $(STACK) exec --owner -- $(PY) -m benchmarks.faults.layer_a --tier $(TIER) --seed $(SEED)
+	@exec $(PY) -m benchmarks.faults --tier $(TIER) --seed $(SEED)
 
 check: lint types contracts templates migrations test ## Everything that must hold before a change goes in
 

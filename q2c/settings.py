@@ -66,7 +66,6 @@ MIDDLEWARE = [
     "apps.console.middleware.ContentSecurityPolicyMiddleware",
     "apps.console.middleware.NulMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "apps.console.middleware.CleanQueryMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

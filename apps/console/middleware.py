@@ -51,21 +51,6 @@ class ContentSecurityPolicyMiddleware:
         return response
 
 
-class CleanQueryMiddleware:
-    """No NUL character from the address reaches a view: PostgreSQL text cannot hold one."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        if "%00" in request.META.get("QUERY_STRING", ""):
-            cleaned = request.GET.copy()
-            for name, values in request.GET.lists():
-                cleaned.setlist(name, [value.replace("\0", "") for value in values])
-            setattr(request, "GET", cleaned)  # noqa: B010 - the stubs take GET for read-only
-        return self.get_response(request)
-
-
 class PrincipalMiddleware:
     """``request.principal`` of the signed-in person, and their time zone."""
 

@@ -7,6 +7,7 @@ import os
 import secrets
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import redis
 
@@ -21,14 +22,15 @@ ATTEMPTS = 5
 START_SECONDS = 10.0
 
 
-def start_valkey(run: RunDirectory, children: Children, *, durable: bool) -> str:
+def start_valkey(run: RunDirectory, children: Children, *, durable: bool, again: str = "") -> str:
     """Start the server on a free port; return its URL with a random password, in the form that
-    kombu takes too.
+    kombu takes too. ``again`` is the URL of an ended server whose place the new one takes.
     """
     program, log = find_redis_server(), run.logs / "valkey.log"
-    password = secrets.token_urlsafe(16)
+    known = urlsplit(again)
+    password = known.password or secrets.token_urlsafe(16)
     for _ in range(ATTEMPTS):
-        port = random_free_port()
+        port = known.port or random_free_port()
         child = _spawn(
             program, _configuration(port, password, durable=durable), run, children, log
         )

@@ -20,6 +20,8 @@ ANSWERING = frozenset(
         "apply_then_timeout",  # it happened, no answer within `delay` seconds
         "apply_then_500",  # it happened, the answer says 500
         "cut_body",  # it happened, the connection breaks within the body
+        "reuse_id",  # it happened, the answer names an id that an earlier document has
+        "other_tenant",  # it happened, the answer is the one that somebody else got before
     }
 )
 # Kinds that colour an otherwise normal answer.
@@ -48,6 +50,7 @@ class Rule:
     kind: str
     method: str | None
     path: re.Pattern[str]
+    agent: re.Pattern[str]
     remaining: int | None
     until: float | None
     probability: float
@@ -60,8 +63,10 @@ class Rule:
         spent = self.remaining is not None and self.remaining <= 0
         return spent or (self.until is not None and time.monotonic() >= self.until)
 
-    def strikes(self, method: str, path: str) -> bool:
+    def strikes(self, method: str, path: str, agent: str) -> bool:
         if self.method not in (None, method) or not self.path.search(path):
+            return False
+        if not self.agent.search(agent):
             return False
         return self.probability >= 1 or self.random.random() < self.probability
 
@@ -71,6 +76,7 @@ class Rule:
             "kind": self.kind,
             "method": self.method,
             "path_regex": self.path.pattern,
+            "agent_regex": self.agent.pattern,
             "remaining": self.remaining,
             "probability": self.probability,
             "delay": self.delay,
@@ -119,6 +125,7 @@ class FaultBoard:
             kind=kind,
             method=str(method).upper() if method else None,
             path=re.compile(str(spec.get("path_regex") or "")),
+            agent=re.compile(str(spec.get("agent_regex") or "")),
             remaining=None if spec.get("count") is None else int(spec["count"]),
             until=None if seconds is None else time.monotonic() + float(seconds),
             probability=float(spec.get("probability", 1)),
@@ -129,8 +136,11 @@ class FaultBoard:
         self._rules.append(rule)
         return rule
 
-    def pick(self, method: str, path: str) -> Faults:
-        """The faults for one request; a counted fault is used up by being picked."""
+    def pick(self, method: str, path: str, agent: str = "") -> Faults:
+        """The faults for one request; a counted fault is used up by being picked.
+
+        ``agent`` is the caller's User-Agent: a fault may be meant for one program alone.
+        """
         if not self._rules:
             return NO_FAULTS
         self._rules = [rule for rule in self._rules if not rule.is_over()]
@@ -140,7 +150,7 @@ class FaultBoard:
             answering = rule.kind in ANSWERING
             if rule.kind in picked or (answering and answered):
                 continue
-            if rule.strikes(method, path):
+            if rule.strikes(method, path, agent):
                 picked[rule.kind] = _used(rule)
                 answered = answered or answering
         return Faults(picked)

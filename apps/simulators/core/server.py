@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 from apps.simulators.core.calls import Call, Reply
 from apps.simulators.core.control import ControlRoom
 from apps.simulators.core.kit import Kit, build_kit
+from apps.simulators.core.mixups import Mixups
 from apps.simulators.core.vendor import Vendor
 
 TICK_SECONDS = 0.2
@@ -55,14 +56,16 @@ class Front:
 
     def __init__(self, vendor: Vendor) -> None:
         self._vendor = vendor
+        self._mixups = Mixups()
 
     async def __call__(self, request: Request) -> Response:
         call = await read_call(request)
-        call.faults = self._vendor.kit.faults.pick(call.method, call.path)
+        agent = call.headers.get("user-agent", "")
+        call.faults = self._vendor.kit.faults.pick(call.method, call.path, agent)
         refusal = self._refuse(call)
         if refusal is not None:
             return respond(refusal)
-        reply = await self._serve(call)
+        reply = self._mixups.answer(call, await self._serve(call))
         return await self._spoil(call, reply, request)
 
     def _refuse(self, call: Call) -> Reply | None:

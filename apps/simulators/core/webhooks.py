@@ -202,7 +202,8 @@ class Outbox:
         headers["content-type"] = delivery["content_type"]
         try:
             answer = await client.post(endpoint["url"], content=body, headers=headers)
-        except httpx.HTTPError:
+        except (httpx.HTTPError, OSError, AttributeError):
+            # anyio fails with AttributeError when the peer resets while it still connects.
             return None, False
         return answer.status_code, self.accepted(answer.status_code, answer.content)
 

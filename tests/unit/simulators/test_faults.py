@@ -49,3 +49,11 @@ def test_clear_by_id() -> None:
     assert board.clear(first.id) == 1
     assert [rule["kind"] for rule in board.describe()] == ["slow"]
     assert board.clear() == 1
+
+
+def test_a_fault_for_one_program_spares_the_others() -> None:
+    board = FaultBoard()
+    board.add({"kind": "outage", "agent_regex": "^hub"})
+    assert "outage" not in board.pick("GET", "/", "browser")
+    assert "outage" not in board.pick("GET", "/")
+    assert "outage" in board.pick("GET", "/", "hub/1")

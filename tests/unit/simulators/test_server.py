@@ -100,6 +100,27 @@ def test_faults_after_the_work_hide_that_it_happened(stripe_vendor: StripeVendor
     play(stripe_vendor, story)
 
 
+def test_an_answer_may_name_an_id_in_use_or_belong_to_somebody_else(
+    stripe_vendor: StripeVendor,
+) -> None:
+    async def story(client: httpx.AsyncClient) -> None:
+        first = (await create(client, "A")).json()
+        await plant(client, kind="reuse_id", count=1)
+        mixed = (await create(client, "B")).json()
+        assert (mixed["id"], mixed["name"]) == (first["id"], "B")
+        await plant(client, kind="other_tenant", method="GET", count=1)
+        third = (await create(client, "C")).json()
+        await client.get(f"{CUSTOMERS}/{first['id']}", auth=AUTH)
+        answer = await client.get(f"{CUSTOMERS}/{third['id']}", auth=AUTH)
+        assert answer.json()["name"] == "C"
+        await plant(client, kind="other_tenant", method="GET", count=1)
+        answer = await client.get(f"{CUSTOMERS}/{first['id']}", auth=AUTH)
+        assert answer.json()["name"] == "C"
+        assert await count(client) == 3
+
+    play(stripe_vendor, story)
+
+
 def test_lagging_read_misses_a_fresh_write(stripe_vendor: StripeVendor) -> None:
     async def story(client: httpx.AsyncClient) -> None:
         await create(client)

@@ -1,0 +1,147 @@
+"""The facts of the invariants, read from the platforms' ledgers and from the hub's rows."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from decimal import Decimal
+from typing import Any
+
+from benchmarks.faults.database import HubDatabase
+from benchmarks.faults.invariants import Document, Facts, Link, Moved, Posted, Received
+from benchmarks.faults.ledgers import MADE, Ledgers
+from benchmarks.faults.stack import Stack
+
+# An operation of the hub → the object that it makes at the platform under our reference. What
+# changes an object that another posting made leaves no document of its own.
+MAKES = {
+    "subscription.create": "subscription",
+    "invoice.create": "invoice",
+    "journal.create": "journalEntry",
+    "credit_memo.create": "creditMemo",
+    "entitlement.provision": "entitlement",
+}
+APPLIED = ("created", "changed")
+TABLES = (
+    "postings_posting", "workflows_workflowrun", "workflows_step", "ingestion_inboundevent",
+    "exceptions_exceptioncase", "exceptions_deadletter",
+)  # fmt: skip
+_OPEN_CASE = """
+EXISTS (SELECT FROM exceptions_exceptioncase x WHERE x.subject_id = {row}.id
+        AND x.state IN ('open', 'assigned', 'snoozed', 'reopened'))
+"""
+_POSTINGS = f"""
+SELECT c.vendor, p.operation, p.reference, p.state, p.ordering_key, p.sequence,
+       coalesce(e.code, ''), p.currency, p.amount, {_OPEN_CASE.format(row="p")}
+FROM postings_posting p JOIN connectors_connection c ON c.id = p.connection_id
+LEFT JOIN organisation_legalentity e ON e.id = p.legal_entity_id
+"""  # noqa: S608 - constants of this file
+_EVENTS = f"""
+SELECT c.code || ':' || d.message_id, e.state, e.ordering_key, e.source_version, e.outcome,
+       e.processed_at, {_OPEN_CASE.format(row="e")}
+FROM ingestion_inboundevent e JOIN ingestion_delivery d ON d.id = e.delivery_id
+JOIN connectors_connection c ON c.id = e.connection_id
+ORDER BY e.processed_at NULLS LAST, e.source_version, e.id
+"""  # noqa: S608 - constants of this file
+_EMPTY_DELIVERIES = """
+SELECT c.code || ':' || d.message_id, d.split_at IS NOT NULL FROM ingestion_delivery d
+JOIN connectors_connection c ON c.id = d.connection_id
+WHERE NOT EXISTS (SELECT FROM ingestion_inboundevent e WHERE e.delivery_id = d.id)
+"""
+_UNSEALED = """
+SELECT count(*) FROM events_event e WHERE e.occurred_at < clock_timestamp() - interval '10 s'
+ AND NOT EXISTS (SELECT FROM events_seal s WHERE s.event_id = e.id)
+"""
+
+
+def gather(stack: Stack, hub: HubDatabase, ledgers: Ledgers) -> Facts:
+    """Everything that a chunk's invariants are checked on, at rest."""
+    delivered = ledgers.delivered()
+    return Facts(
+        accepted=sorted(f"{v}:{message}" for v, ids in delivered.items() for message in ids),
+        received=_received(hub),
+        postings=_postings(hub),
+        documents=_documents(ledgers),
+        moves=_moves(hub),
+        states=_states(hub),
+        links=_links(stack),
+        unsealed=unsealed(hub),
+    )
+
+
+def unsealed(hub: HubDatabase) -> int:
+    """Settled events that the hash chain does not hold yet."""
+    return int(hub.one(_UNSEALED))
+
+
+def _received(hub: HubDatabase) -> list[Received]:
+    found = [
+        Received(message, state, key, version, number if outcome in APPLIED else None, case)
+        for number, (message, state, key, version, outcome, _, case) in enumerate(
+            hub.rows(_EVENTS)
+        )
+    ]
+    # A message may carry nothing that the hub acts on; it is kept all the same.
+    empty = hub.rows(_EMPTY_DELIVERIES)
+    return found + [Received(m, "ignored" if split else "received") for m, split in empty]
+
+
+def _postings(hub: HubDatabase) -> list[Posted]:
+    return [
+        Posted(vendor, MAKES[operation], ref, state, key, sequence, entity,
+               currency if operation in WITH_AMOUNT else "",
+               abs(amount) if operation in WITH_AMOUNT and amount is not None else None, case)
+        for vendor, operation, ref, state, key, sequence, entity, currency, amount, case
+        in hub.rows(_POSTINGS)
+        if operation in MAKES
+    ]  # fmt: skip
+
+
+# Whose amount the platform's ledger states for the same document.
+WITH_AMOUNT = ("invoice.create", "journal.create", "credit_memo.create")
+
+
+def _documents(ledgers: Ledgers) -> list[Document]:
+    made = set(MAKES.values())
+    found = []
+    for vendor, entries in ledgers.by_vendor.items():
+        for entry in entries:
+            if entry["object"] in made and entry["action"] in MADE and _is_ours(entry):
+                found.append(_document(vendor, entry))
+    return found
+
+
+def _is_ours(entry: dict[str, Any]) -> bool:
+    return str(entry.get("external_ref") or "").startswith("Q")
+
+
+def _document(vendor: str, entry: dict[str, Any]) -> Document:
+    amount = entry.get("gross") if vendor == "netsuite" else None
+    return Document(
+        vendor, str(entry["object"]), str(entry["external_ref"]), str(entry["id"]),
+        str(entry["entity"] or ""), str(entry["currency"] or "") if amount else "",
+        Decimal(str(amount)) if amount else None,
+    )  # fmt: skip
+
+
+def _moves(hub: HubDatabase) -> list[Moved]:
+    sql = ("SELECT table_name || ':' || row_id, from_state, to_state, actor "
+           "FROM events_transition ORDER BY id")  # fmt: skip
+    return [Moved(*row) for row in hub.rows(sql)]
+
+
+def _states(hub: HubDatabase) -> dict[str, str]:
+    states: dict[str, str] = {}
+    for table in TABLES:
+        rows = hub.rows(f"SELECT '{table}:' || id, state FROM {table}")  # noqa: S608 - constants
+        states.update(rows)
+    return states
+
+
+def _links(stack: Stack) -> list[Link]:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.faults.chain"], capture_output=True, text=True,
+        check=True, env=stack.environment,
+    )  # fmt: skip
+    return [Link(*json.loads(line)) for line in done.stdout.splitlines()]

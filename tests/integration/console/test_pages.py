@@ -52,11 +52,6 @@ def test_detail_pages_open(signed_in: SignIn, world: World) -> None:
         assert client.get(path).status_code == 200, path
 
 
-@pytest.mark.parametrize("path", [*PAGES, "/find/", "/exceptions/export/"])
-def test_nul_in_a_query_is_left_out(signed_in: SignIn, path: str) -> None:
-    assert signed_in("ada").get(f"{path}?q=%00C-1").status_code in (200, 302)
-
-
 def test_nul_in_a_form_is_refused_and_nothing_is_written(signed_in: SignIn, world: World) -> None:
     path = f"/exceptions/{world.cases[0].reference}/comments/"
     assert signed_in("ada").post(path, {"text": "a\x00b"}).status_code == 400

@@ -46,6 +46,6 @@ def test_each_failpoint_stands_once_and_where_the_catalogue_says():
 
 
 def test_the_page_describes_every_failpoint_and_action():
-    page = (ROOT / "docs" / "faults.md").read_text()
+    page = (ROOT / "docs" / "faults.md").read_text().partition("\n## Layer A")[0]
     assert set(re.findall(r"^\| `([a-z]+\.[a-z_]+)` \|", page, re.MULTILINE)) == set(CATALOGUE)
     assert set(re.findall(r"^\| `([a-z]+)` \|", page, re.MULTILINE)) == set(ACTIONS)

@@ -1,6 +1,7 @@
 """The facts of layer A: fake ledgers and the hub's rows since a mark, for the invariants."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import Max, Model
@@ -103,10 +104,17 @@ def _postings(mark: Mark, cases: set[Any]) -> list[Posted]:
     return [
         Posted(
             codes[p.connection_id], p.operation, p.reference, p.state, p.ordering_key, p.sequence,
-            p.legal_entity.code if p.legal_entity else "", p.currency, p.amount, p.id in cases,
+            p.legal_entity.code if p.legal_entity else "", *_money(p), p.id in cases,
         )
         for p in rows.select_related("legal_entity").order_by("sequence")
     ]  # fmt: skip
+
+
+def _money(posting: Posting) -> tuple[str, Decimal | None]:
+    """A write-back moves no money: its amount only says what is at risk while it is stuck."""
+    if posting.operation == "quote.write_back":
+        return "", None
+    return posting.currency, posting.amount
 
 
 def _codes() -> dict[Any, str]:

@@ -27,7 +27,6 @@ def _columns(entity, *labels):
         "subject_id": [uuid.uuid4() for _ in labels],
         "legal_entity_id": [entity.id for _ in labels],
         "amount": [Decimal("1.0050") for _ in labels[1:]] + [None],
-        "facts": [{"said": label} for label in labels],
         "started_at": [dt.datetime(2026, 11, 2, 8, tzinfo=dt.UTC) for _ in labels],
     }
 

@@ -1,6 +1,6 @@
 """The doorbell. A message names a task and carries ids; the owed work is a row in PostgreSQL."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -17,11 +17,20 @@ def _send(bell: Bell) -> None:
 
 
 _ringer = BellRinger(_send)
+_diverted: Callable[[Bell], bool] | None = None
+
+
+def divert(take: Callable[[Bell], bool] | None) -> None:
+    """Offer this process's bells to ``take`` first; one that it takes (True) is not rung."""
+    global _diverted
+    _diverted = take
 
 
 def enqueue(task: str, *ids: str, queue: str = "default") -> None:
     """Ring a task by name now, without waiting for the broker. A lost bell costs a delay only."""
-    _ringer.ring(Bell(task, ids, queue))
+    bell = Bell(task, ids, queue)
+    if _diverted is None or not _diverted(bell):
+        _ringer.ring(bell)
 
 
 def know_tasks() -> None:

@@ -64,7 +64,7 @@ DEFINITION = define(
         title="Benchmark of the engine",
         load=_load,
         steps=(
-            StepForm("check", _check, kind="retriable", is_material=True),
+            StepForm("check", _check, kind="pivot", is_material=True),
             StepForm("reserve", _reserve, ("check",), kind="retriable", is_material=True),
             StepForm("price", _price, ("reserve",), kind="retriable", is_material=True),
             StepForm("confirm", _confirm, ("price",), kind="retriable", is_material=True),

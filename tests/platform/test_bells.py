@@ -12,7 +12,7 @@ from apps.core.bells import Bell, BellRinger
 from q2c.broker import broker_problems
 from q2c.celery import app
 from tests.platform.rig import Broker, Hub, wait_for
-from tests.platform.work import is_done, is_heard, owe
+from tests.platform.work import heard_after, is_done, is_heard, owe
 
 FOUND_WITHIN = 10.0  # seconds in which the sweeper finds due rows that nobody was rung for
 
@@ -102,12 +102,6 @@ def test_messages_that_a_frozen_worker_took_with_it(hub: Hub):
         took.append(wait_for(partial(is_done, last), 20, "bells of the dead worker"))
         hub.kill("worker")
     print(f"\ndone after the kill: {max(took):.1f} s at most")
-
-
-def heard_after(queue: str, begun: float) -> float:
-    """Seconds until a worker of the queue began a task after a moment."""
-    wait_for(lambda: is_heard(queue, time.monotonic() - begun), 15, queue)
-    return time.monotonic() - begun
 
 
 @pytest.mark.platform

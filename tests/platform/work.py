@@ -1,5 +1,6 @@
 """Work for the hub's processes: events that every subscriber's cursor has to pass."""
 
+import time
 import uuid
 
 from apps.core.clock import utc_now
@@ -9,6 +10,7 @@ from apps.events.registry import all_subscribers
 from apps.events.services import publish_events
 from apps.events.types import NewEvent
 from apps.jobs.selectors import ages_by_role
+from tests.platform.rig import wait_for
 
 ACTOR = Actor("system", "tests", "Tests")
 
@@ -41,3 +43,9 @@ def is_heard(queue: str = "default", within: float = 6.0) -> bool:
     """Whether a worker of the queue began a task lately."""
     age = ages_by_role().get(queue)
     return age is not None and age.total_seconds() < within
+
+
+def heard_after(queue: str, begun: float) -> float:
+    """Seconds until a worker of the queue began a task after a moment."""
+    wait_for(lambda: is_heard(queue, time.monotonic() - begun), 15, queue)
+    return time.monotonic() - begun

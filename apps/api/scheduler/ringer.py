@@ -20,6 +20,8 @@ QUIET = dt.timedelta(seconds=1.5)  # a bell is rung again only after this, while
 ROLL_CALL = dt.timedelta(seconds=3)  # how often idle workers are rung to hear that they live
 UNHEARD = dt.timedelta(seconds=10)  # a queue on which nobody began a task for this long
 
+ROLL = "jobs.beat"
+
 # name of the task → seconds between its slots
 SCHEDULE = {
     "ingestion.expire": 10,
@@ -89,12 +91,16 @@ class Ringer:
         return last is None or now - last >= QUIET
 
     def _ring(self, bell: Bell, now: dt.datetime) -> None:
-        if self._is_unheard(bell.queue):
-            self.stand_in.take(bell)
-            return
         self.rung[bell] = now
         enqueue(bell.task, *bell.ids, queue=bell.queue)
         failpoint("relay.after_ring")
+
+    def take(self, bell: Bell) -> bool:
+        """Do here what nobody would hear; False when somebody hears it. For ``divert``."""
+        if bell.task == ROLL or not self._is_unheard(bell.queue):
+            return False
+        self.stand_in.take(bell)
+        return True
 
     def _is_unheard(self, queue: str) -> bool:
         return self.heard is not None and queue not in self.heard
@@ -109,7 +115,7 @@ class Ringer:
             ages = ages_by_role()
             self.heard = frozenset(queue for queue, age in ages.items() if age < UNHEARD)
         for queue in self.queues:
-            enqueue("jobs.beat", queue=queue)
+            enqueue(ROLL, queue=queue)
         self.rung = {bell: at for bell, at in self.rung.items() if now - at < QUIET}
 
     def _claim_slots(self, now: dt.datetime) -> None:

@@ -7,6 +7,7 @@ from django.db import connections
 
 from apps.core.bells import Bell
 from apps.core.jobs import run_here
+from apps.core.stopping import stopping
 
 logger = logging.getLogger(__name__)
 
@@ -20,16 +21,17 @@ class StandIn:
 
     def __init__(self) -> None:
         self._threads: dict[str, ThreadPoolExecutor] = {}
-        self._at: set[Bell] = set()
+        self._waiting: set[Bell] = set()
+        self._running: set[Bell] = set()
 
     def is_at(self, bell: Bell) -> bool:
         """Whether a bell's task waits or runs here now."""
-        return bell in self._at
+        return bell in self._waiting or bell in self._running
 
     def take(self, bell: Bell) -> None:
-        """Run a bell's task soon, unless it is at it."""
-        if bell not in self._at:
-            self._at.add(bell)
+        """Run a bell's task soon; one that runs already is run again, one that waits is not."""
+        if bell not in self._waiting and not stopping():
+            self._waiting.add(bell)
             self._threads_of(bell.queue).submit(self._work, bell)
 
     def stop(self) -> None:
@@ -43,10 +45,12 @@ class StandIn:
         return self._threads[queue]
 
     def _work(self, bell: Bell) -> None:
+        self._waiting.discard(bell)
+        self._running.add(bell)
         try:
             run_here(bell)
         except Exception:  # the row stays due and is taken again
             logger.exception("%s failed in the stand-in", bell.task)
         finally:
             connections.close_all()
-            self._at.discard(bell)
+            self._running.discard(bell)

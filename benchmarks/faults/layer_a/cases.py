@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from random import Random
+from typing import Any
 
 from django.db import connection
 
@@ -123,18 +124,18 @@ class _Watch:
         begun = len(self.places)
         went_on = hub.answer_one() or hub.call_back()
         before, self.states = self.states, self._read()
-        moved = tuple(sorted({n for n, now in self.states.items() if before.get(n) != now}))
+        moved = tuple(sorted({k[1] for k, now in self.states.items() if before.get(k) != now}))
         self.places[begun:] = [replace(p, steps=moved) for p in self.places[begun:]]
         return went_on
 
-    def _read(self) -> dict[str, str]:
+    def _read(self) -> dict[tuple[Any, str], str]:
         """States of the steps of the runs that go on, with those of their postings."""
         steps = Step.objects.exclude(run_id__in=self.over)
         rows = list(steps.values_list("run_id", "name", "state", "posting_id"))
         postings = dict(
             Posting.objects.filter(id__in=[r[3] for r in rows if r[3]]).values_list("id", "state")
         )
-        return {name: f"{state} {postings.get(pk, '')}" for _, name, state, pk in rows}
+        return {(run, name): f"{state} {postings.get(pk, '')}" for run, name, state, pk in rows}
 
 
 def run_case(hub: Hub, deals: Deals, case: Case) -> list[Breach]:

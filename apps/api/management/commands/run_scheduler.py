@@ -17,7 +17,7 @@ from django.db import InterfaceError, OperationalError, close_old_connections, c
 from apps.api.scheduler.ringer import Ringer
 from apps.api.scheduler.standin import StandIn
 from apps.core.clock import utc_now
-from apps.core.jobs import know_tasks
+from apps.core.jobs import divert, know_tasks
 from apps.core.stopping import stop_soon
 
 logger = logging.getLogger(__name__)
@@ -35,6 +35,7 @@ class Command(BaseCommand):
         know_tasks()
         stand_in = StandIn()
         ringer = Ringer(f"scheduler:{socket.gethostname()}:{os.getpid()}", stand_in)
+        divert(ringer.take)
         while not stop.wait(PULSE):
             try:
                 ringer.pulse(utc_now())

@@ -75,10 +75,14 @@ class Deals:
 
     def booked(self, entity: str) -> Deal:
         """A contract whose order is booked."""
+        self.stock(entity)
+        return self._booked[entity].pop()
+
+    def stock(self, entity: str) -> None:
+        """Have at least one booked contract at hand."""
         ready = self._booked.setdefault(entity, [])
         if not ready:
             ready += self.make(entity, self.ahead)
-        return ready.pop()
 
     def make(self, entity: str, number: int) -> list[Deal]:
         deals = [self.fresh(entity) for _ in range(number)]

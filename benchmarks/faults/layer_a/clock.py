@@ -10,6 +10,7 @@ from django.db import connection
 DUE = (
     ("postings_posting", "due_at", "state IN ('queued', 'unknown', 'posted')"),
     ("postings_posting", "claimed_until", "state = 'sending'"),
+    ("ingestion_delivery", "due_at", "split_at IS NULL"),
     ("ingestion_inboundevent", "due_at", "state IN ('received', 'processing')"),
     ("workflows_workflowrun", "due_at", "true"),
     ("connectors_connection", "circuit_until", "true"),

@@ -76,6 +76,7 @@ def plan_all(hub: Hub, deals: Deals, *, struck: Sequence[str] = tuple(ENTITIES))
     entities = cycle(ENTITIES)
     for workflow in STARTS:
         passed = {e: trace(hub, deals, Case(workflow, e, "none"))[0] for e in struck}
+        deals.stock("KEY1")  # what making contracts writes is not this workflow's
         begun = len(hub.platforms.entries)
         _, rung = trace(hub, deals, Case(workflow, "KEY1", "none"))
         writes = {

@@ -1,6 +1,7 @@
 """Jump: pages by name, records by any id of any system."""
 
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from django.db.models import Q
 from django.urls import reverse
@@ -14,6 +15,7 @@ from apps.exceptions.selectors import cases_by_number, list_dead_letters
 from apps.mappings.models import Mapping
 from apps.monitoring.selectors import find_by_reference, find_journey
 from apps.monitoring.types import Found
+from apps.reconciliation.models import Break
 
 MOST = 12
 _ICONS = {
@@ -70,7 +72,7 @@ def _pages(principal: Principal, query: str) -> list[Result]:
 
 
 def _numbered(principal: Principal, query: str) -> list[Result]:
-    """Records with numbers of the hub: EXC-10482, DL-1042."""
+    """Records with numbers of the hub: EXC-10482, DL-1042, BRK-1102."""
     prefix, _, digits = query.upper().partition("-")
     if not digits.isdigit() or len(digits) > 18:
         return []
@@ -91,7 +93,17 @@ def _numbered(principal: Principal, query: str) -> list[Result]:
             )
             for d in letters
         ]  # fmt: skip
+    if prefix == "BRK" and "reconciliation" in allowed_pages(principal):
+        found = Break.objects.visible_to(principal).filter(number=int(digits))
+        return [_break_result(each) for each in found]
     return []
+
+
+def _break_result(found: Break) -> Result:
+    code = f"BRK-{found.number}"
+    query = urlencode({"subject": found.subject, "bucket": found.type, "sel": code})
+    url = f"{reverse('reconciliation')}?{query}"
+    return Result(url, "scale", code, f"{found.match_key} {found.customer}".strip(), "Break")
 
 
 def _journeys(principal: Principal, query: str) -> list[Result]:

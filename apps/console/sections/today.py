@@ -26,6 +26,7 @@ from apps.exceptions.reporting import ReportingRates
 from apps.exceptions.selectors import list_cases
 from apps.exceptions.types import CaseFilter
 from apps.monitoring.flow import flow_bands, since_last_visit
+from apps.monitoring.selectors import count_overdue
 from apps.monitoring.types import FlowFigures, SinceLastVisit
 from apps.organisation.selectors import list_periods
 
@@ -43,7 +44,7 @@ _TOLD = (
     "connection.paused", "connection.resumed", "connection.circuit_opened",
     "connection.circuit_closed", "mapping_version.activated", "approval.approved",
     "approval.rejected", "exception_family.resolved", "exception_family.regressed",
-    "reconciliation_run.completed", "period.locked", "period.reopened", "batch.finished",
+    "break.written_off", "period.locked", "period.reopened", "batch.finished",
 )  # fmt: skip
 
 
@@ -122,10 +123,12 @@ def today_of(principal: Principal, *, since: dt.datetime | None, now: dt.datetim
 
 
 def _verdict(overdue: int, soon: int, principal: Principal, now: dt.datetime) -> tuple[str, str]:
-    if overdue or soon:
+    waiting = count_overdue(principal, now=now)
+    if overdue or soon or waiting:
         parts = [
             f"{overdue} past SLA" if overdue else "",
             f"{soon} due within the hour" if soon else "",
+            f"{waiting} {'order' if waiting == 1 else 'orders'} behind a step" if waiting else "",
         ]
         return ", ".join(part for part in parts if part) + ".", ""
     nearest = list_cases(principal, CaseFilter(), now=now).first()

@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
+from apps.reconciliation.models import Break
 from tests.factories.world import World
 
 SignIn = Callable[[str], Client]
@@ -117,6 +118,14 @@ def test_any_id_of_any_system_finds_the_journey(signed_in: SignIn, query: str) -
     response = signed_in("mara").get("/find/", {"q": query})
     assert response.status_code == 302
     assert response.headers["Location"] == "/orders/ORD-13310/"
+
+
+def test_a_break_is_found_by_its_number(signed_in: SignIn, db: None) -> None:
+    client = signed_in("ada")
+    number = f"BRK-{Break.objects.order_by('number')[0].number}"
+    response = client.get(f"/find/?q={number}")
+    assert response.status_code == 302
+    assert number in client.get(response.headers["Location"]).text
 
 
 def test_unknown_id_says_so(signed_in: SignIn) -> None:

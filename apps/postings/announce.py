@@ -47,7 +47,7 @@ def posting_case(
     """The case of a posting that a person must help: what was refused, and what it holds up."""
     return CaseDraft(
         code=error.code,
-        title=error.message.split(". ")[0][:200],
+        title=_title(posting, error)[:200],
         explanation=error.message,
         detail=error.detail,
         flow=FLOWS.get(posting.document_type, posting.document_type),
@@ -71,6 +71,19 @@ def posting_case(
         },
         blocks_close=posting.is_material,
     )
+
+
+def _title(posting: Posting, error: ErrorFacts) -> str:
+    """One line in plain words: the platform's own words stand in the explanation."""
+    if error.code == "period_closed":
+        return f"{posting.document_label} is dated into a closed period{_dated(posting)}"
+    return error.message.split(". ")[0]
+
+
+def _dated(posting: Posting) -> str:
+    meant = posting.payload.get("meant") or {}
+    date = meant.get("document_date") or posting.payload.get("posting_date")
+    return f" ({date})" if date else ""
 
 
 def lane_of(posting: Posting) -> str:

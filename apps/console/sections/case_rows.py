@@ -9,7 +9,10 @@ from django.urls import reverse
 
 from apps.exceptions.models import ExceptionCase
 
-LANE_CODES = {"cpq": "CPQ", "billing": "BIL", "tax": "BIL", "provisioning": "BIL", "erp": "ERP"}
+# Where a case stands on the way; what the hub itself checks comes before billing.
+LANE_CODES = {
+    "cpq": "CPQ", "hub": "BIL", "billing": "BIL", "tax": "BIL", "provisioning": "BIL", "erp": "ERP",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

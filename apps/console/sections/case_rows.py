@@ -11,7 +11,8 @@ from apps.exceptions.models import ExceptionCase
 
 # Where a case stands on the way; what the hub itself checks comes before billing.
 LANE_CODES = {
-    "cpq": "CPQ", "hub": "BIL", "billing": "BIL", "tax": "BIL", "provisioning": "BIL", "erp": "ERP",
+    "cpq": "CPQ", "hub": "BIL", "billing": "BIL", "tax": "BIL", "provisioning": "BIL",
+    "erp": "ERP",
 }  # fmt: skip
 
 

@@ -24,7 +24,7 @@ demo-reset: .venv/.ok ## Delete the demo's data, so that the next `make demo` st
 	@exec $(STACK) reset
 
 test: .venv/.ok ## Run all tests with embedded PostgreSQL and Valkey (TESTS=path for some)
-	@Q2C_ENV=test $(STACK) exec --owner -- $(PY) -m pytest -q -n 2 --dist loadgroup -m "not e2e and not platform" $(TESTS)
+	@Q2C_ENV=test $(STACK) exec --owner -- $(PY) -m pytest -q -n 2 --dist loadgroup -m "not e2e and not platform and not campaign" $(TESTS)
 	@if [ "$(TESTS)" = tests ]; then $(MAKE) --no-print-directory test-e2e; fi
 
 # The browser's driver keeps an event loop in its process, so these run in one of their own.

@@ -15,6 +15,8 @@ from benchmarks.faults.layer_a.world import ENTITIES
 
 SEED = 2026
 
+pytestmark = pytest.mark.campaign
+
 
 @pytest.mark.timeout(900)
 def test_no_single_fault_of_a_sample_breaks_an_invariant(hub: Hub, deals: Deals) -> None:

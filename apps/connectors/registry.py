@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from apps.connectors.base import Connector
+from apps.connectors.base import Connector, capability_fault
 from apps.connectors.vendors.api.connector import ApiConnector
 from apps.connectors.vendors.netsuite.connector import NetSuiteConnector
 from apps.connectors.vendors.provisioning.connector import ProvisioningConnector
@@ -23,7 +23,18 @@ def _connectors() -> dict[str, Connector]:
         TrytonConnector(),
         ApiConnector(),
     )
+    for connector in connectors:
+        check_declared(connector)
     return {connector.vendor: connector for connector in connectors}
+
+
+def check_declared(connector: Connector) -> None:
+    """Raises ``ValueError`` for a capability that the protocol cannot work with. A write that
+    declares none is refused where it is submitted and again where it would be sent."""
+    for operation, capability in connector.capabilities.items():
+        fault = capability_fault(capability)
+        if fault:
+            raise ValueError(f"{connector.vendor}: {operation} {fault}")
 
 
 def connector_for(vendor: str) -> Connector:

@@ -13,8 +13,11 @@ from apps.postings.models import Attempt, Posting
 _DUE_LANES = """
 SELECT DISTINCT p.connection_id FROM postings_posting p
 JOIN connectors_connection c ON c.id = p.connection_id
-WHERE c.state = 'active' AND (c.circuit_until IS NULL OR c.circuit_until <= clock_timestamp())
-  AND ((p.state IN ('queued', 'unknown', 'posted') AND p.due_at <= clock_timestamp())
+WHERE c.state IN ('active', 'draining')
+  AND (c.circuit_until IS NULL OR c.circuit_until <= clock_timestamp())
+  AND (c.held_until IS NULL OR c.held_until <= clock_timestamp())
+  AND (((p.state IN ('unknown', 'posted') OR (p.state = 'queued' AND c.state = 'active'))
+        AND p.due_at <= clock_timestamp())
        OR (p.state = 'sending' AND p.claimed_until < clock_timestamp()))
 """
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from apps.connectors.base import ReadBack, Written
 from apps.core.errors import HubError
+from apps.postings.models import Posting
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,14 @@ class PostingDraft:
     is_material: bool = False
     run_id: uuid.UUID | None = None
     step_id: uuid.UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A posting under the token of the claim that holds it."""
+
+    posting: Posting
+    token: str
 
 
 @dataclass(frozen=True, slots=True)

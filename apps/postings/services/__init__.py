@@ -1,15 +1,15 @@
 """Every write of this app."""
 
 from apps.postings.services.decide import accept_postings, adopt_postings
-from apps.postings.services.lane import run_lane
 from apps.postings.services.redrive import cancel_postings, requeue_postings
 from apps.postings.services.submit import submit_postings
+from apps.postings.services.watch import report_unsettled
 
 __all__ = [
     "accept_postings",
     "adopt_postings",
     "cancel_postings",
+    "report_unsettled",
     "requeue_postings",
-    "run_lane",
     "submit_postings",
 ]

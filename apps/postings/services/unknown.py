@@ -1,57 +1,102 @@
 """Unknown outcomes: looked up before anything is sent twice (the posting protocol, step 5)."""
 
 import datetime as dt
-import uuid
 from collections.abc import Sequence
 
+from django.db import connection as database
+
 from apps.connectors.base import Connector
+from apps.connectors.lanes.counts import count
 from apps.connectors.models import Connection
+from apps.connectors.registry import connector_for
 from apps.core.errors import ErrorFacts, TransientError
 from apps.core.fsm import transition_rows
 from apps.events.services import acting, publish_events
 from apps.exceptions.services import open_cases
 from apps.postings.announce import posting_case, posting_event
-from apps.postings.models import Posting
-from apps.postings.policies import CLAIM_TTL, MAX_ATTEMPTS, UnknownPlan, after_unknown
-from apps.postings.services.claim import LANE, Claim, due_heads, note_try
-from apps.postings.services.settle import SEND_EVENTS, SEND_ORDER, Settlement, accept
-from apps.postings.types import Outcome
+from apps.postings.models import Attempt, Posting
+from apps.postings.policies import CLAIM_TTL, UnknownPlan, after_unknown
+from apps.postings.services.claim import LANE, Claim, attempt, due_heads, new_token
+from apps.postings.services.settle import (
+    SEND_EVENTS,
+    SEND_ORDER,
+    Settlement,
+    accept,
+    bury_postings,
+)
+from apps.postings.types import Held, Outcome
+
+_HOLD = """
+UPDATE postings_posting SET claimed_by = %s, claim_epoch = claim_epoch + 1,
+    due_at = clock_timestamp() + %s, claimed_until = clock_timestamp() + %s
+WHERE id = ANY(%s) AND state = ANY(%s) RETURNING id
+"""
+_ABSENT = """
+UPDATE postings_posting AS p SET lookups = given.lookups, due_at = given.due_at
+FROM unnest(%s::uuid[], %s::text[], %s::bigint[], %s::int[], %s::timestamptz[])
+    AS given(id, token, epoch, lookups, due_at)
+WHERE p.id = given.id AND p.state = 'unknown' AND p.claimed_by = given.token
+  AND p.claim_epoch = given.epoch
+RETURNING p.id
+"""
 
 
 def claim_states(
     connection: Connection, states: list[str], kind: str, worker: str, limit: int, now: dt.datetime
 ) -> Claim:
     """Put our token on due heads in the given states without changing their state."""
-    token = f"{worker}:{uuid.uuid4().hex[:8]}"
+    token = new_token(worker)
     with acting(LANE):
         ids = due_heads(connection, states, limit)
-        Posting.objects.filter(id__in=ids).update(
-            claimed_by=token, due_at=now + CLAIM_TTL, claimed_until=now + CLAIM_TTL
-        )
-        claim = Claim(token, list(Posting.objects.filter(id__in=ids)))
-        note_try(claim, kind, worker, now)
+        if not ids:
+            return Claim(token, [])
+        with database.cursor() as cursor:
+            cursor.execute(_HOLD, [token, CLAIM_TTL, CLAIM_TTL, ids, states])
+            held = [row[0] for row in cursor.fetchall()]
+        claim = Claim(token, list(Posting.objects.filter(id__in=held).order_by("due_at")))
+        if kind == "read_back":
+            _note_tries(claim, kind, worker, now)
+            count(connection.id, reads=len(held))
     return claim
+
+
+def _note_tries(claim: Claim, kind: str, worker: str, now: dt.datetime) -> None:
+    Attempt.objects.bulk_create(
+        [attempt(p, kind, worker, claim.token, now) for p in claim.postings]
+    )
 
 
 def sort_unknown(
     connection: Connection, connector: Connector, *, worker: str, limit: int, now: dt.datetime
 ) -> Claim:
-    """Send again or park what the capability allows at once; claim the rest for a lookup."""
+    """Send again, park or bury what the capability allows at once; claim the rest for a lookup."""
     claim = claim_states(connection, ["unknown"], "lookup", worker, limit, now)
-    again: list[Posting] = []
-    parked: list[Posting] = []
-    wanted: list[Posting] = []
+    sorted_by: dict[str, list[Posting]] = {"send_again": [], "park": [], "bury": [], "look_up": []}
     for posting in claim.postings:
-        capability = connector.capabilities[posting.operation]
-        sent = posting.first_sent_at or now
-        plan = after_unknown(capability, now - sent, posting.lookups)
-        if plan.action == "send_again" and posting.attempts >= MAX_ATTEMPTS:
-            plan = UnknownPlan("park")
-        {"send_again": again, "park": parked, "look_up": wanted}[plan.action].append(posting)
+        sorted_by[_plan(connector, posting, now).action].append(posting)
+    wanted = Claim(claim.token, sorted_by["look_up"])
     with acting(LANE):
-        transition_rows(Posting, "send_again", [(p.id, {"due_at": now}) for p in again])
-        _park(connection, parked, now)
-    return Claim(claim.token, wanted)
+        again = [(p.id, {"due_at": now}) for p in sorted_by["send_again"]]
+        transition_rows(Posting, "send_again", again)
+        _park(connection, sorted_by["park"], now)
+        bury_postings(connection, sorted_by["bury"], _crashed(connection), now=now)
+        _note_tries(wanted, "lookup", worker, now)
+        count(connection.id, lookups=len(wanted.postings))
+    return wanted
+
+
+def _plan(connector: Connector, posting: Posting, now: dt.datetime) -> UnknownPlan:
+    capability = connector.capabilities[posting.operation]
+    sent_ago = now - (posting.first_sent_at or now)
+    return after_unknown(capability, sent_ago, posting.lookups, posting.attempts)
+
+
+def _crashed(connection: Connection) -> ErrorFacts:
+    return ErrorFacts(
+        "attempts_used_up",
+        f"{connection.name} was sent this document five times and no attempt came to an end. It "
+        f"is not there. Find out what stops the worker or the platform, then redrive it.",
+    )
 
 
 def _park(connection: Connection, postings: list[Posting], now: dt.datetime) -> None:
@@ -62,11 +107,8 @@ def _park(connection: Connection, postings: list[Posting], now: dt.datetime) -> 
         f"{connection.name} gave no answer and cannot be asked by reference. Check there whether "
         f"the document exists, then decide; a second person approves.",
     )
-    transition_rows(
-        Posting,
-        "park",
-        [(p.id, {"error_code": error.code, "error_message": error.message}) for p in postings],
-    )
+    values = {"error_code": error.code, "error_message": error.message, "unsettled_since": None}
+    transition_rows(Posting, "park", [(p.id, values) for p in postings])
     publish_events([posting_event(p, "parked") for p in postings], actor=LANE, now=now)
     open_cases(
         [posting_case(p, error, connection.code, connection.role) for p in postings],
@@ -76,30 +118,44 @@ def _park(connection: Connection, postings: list[Posting], now: dt.datetime) -> 
 
 
 def settle_lookups(
-    connection: Connection, claim: Claim, outcomes: Sequence[Outcome], *, now: dt.datetime
+    connection: Connection, done: Sequence[tuple[Held, Outcome]], *, now: dt.datetime
 ) -> None:
     """Adopt what was found when it says what we meant; count what was absent."""
-    if not claim.postings:
-        return
-    settlement = Settlement(connection, claim, now)
-    for posting, outcome in zip(claim.postings, outcomes, strict=True):
+    settlement = Settlement(connection, now)
+    absent: list[tuple[Held, Outcome]] = []
+    for held, outcome in done:
         if outcome.written is not None:
-            accept(settlement, posting, outcome)
+            accept(settlement, held, outcome)
         else:
-            _count_absence(settlement, posting, outcome)
-    settlement.commit(SEND_ORDER, SEND_EVENTS)
+            absent.append((held, outcome))
+    with acting(LANE):
+        settlement.commit(SEND_ORDER, SEND_EVENTS)
+        _note_absent(settlement, absent)
 
 
-def _count_absence(settlement: Settlement, posting: Posting, outcome: Outcome) -> None:
-    wait = dt.timedelta(seconds=2)
-    if outcome.error is None:
-        posting.lookups += 1
-    elif isinstance(outcome.error, TransientError) and outcome.error.retry_after:
-        wait = dt.timedelta(seconds=outcome.error.retry_after)
-    Posting.objects.filter(id=posting.id, claimed_by=settlement.claim.token).update(
-        lookups=posting.lookups, due_at=settlement.now + wait
-    )
-    settlement.note(
-        posting, "absent" if outcome.error is None else "lookup_failed",
-        outcome.error.facts if outcome.error else None,
-    )  # fmt: skip
+def _note_absent(settlement: Settlement, absent: Sequence[tuple[Held, Outcome]]) -> None:
+    """Count an absence and wait out the platform's lag before the next lookup."""
+    if not absent:
+        return
+    connector = connector_for(settlement.connection.vendor)
+    for held, outcome in absent:
+        posting, error = held.posting, outcome.error
+        wait = _plan(connector, posting, settlement.now).wait
+        if error is None:
+            posting.lookups += 1
+        elif isinstance(error, TransientError) and error.retry_after:
+            wait = dt.timedelta(seconds=error.retry_after)
+        posting.due_at = settlement.now + wait
+        word = "absent" if error is None else "lookup_failed"
+        settlement.note(held, word, error.facts if error else None)
+    postings = [held.posting for held, _ in absent]
+    with database.cursor() as cursor:
+        cursor.execute(
+            _ABSENT,
+            [[p.id for p in postings], [held.token for held, _ in absent],
+             [p.claim_epoch for p in postings], [p.lookups for p in postings],
+             [p.due_at for p in postings]],
+        )  # fmt: skip
+        written = {row[0] for row in cursor.fetchall()}
+    settlement.refuse([(h, "look_up") for h, _ in absent if h.posting.id not in written])
+    settlement.close_attempts()

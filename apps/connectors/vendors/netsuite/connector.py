@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apps.connectors.base import (
+    SHOWN,
     AfterUnknown,
     BadDelivery,
     Capability,
@@ -19,13 +20,12 @@ from apps.connectors.base import (
 )
 from apps.connectors.errors import error_for
 from apps.connectors.http import Session
-from apps.connectors.vendors.netsuite.client import NetSuiteClient
+from apps.connectors.vendors.netsuite.client import NetSuiteClient, read_limits
 from apps.connectors.vendors.netsuite.documents import (
     find_document,
     read_document,
     write_document,
 )
-from apps.connectors.vendors.netsuite.schemas import RECORDS
 from apps.connectors.vendors.netsuite.snapshots import snapshot_invoices
 
 
@@ -34,10 +34,16 @@ class NetSuiteConnector:
     or elliptic). The account allows few calls at once: concurrency 4."""
 
     vendor = "netsuite"
-    capabilities: Mapping[str, Capability] = dict.fromkeys(
-        RECORDS, Capability(AfterUnknown.UNIQUE_REFERENCE)
-    )
+    capabilities: Mapping[str, Capability] = {
+        "customer.upsert": Capability(AfterUnknown.UNIQUE_REFERENCE, shows=frozenset()),
+        "invoice.create": Capability(AfterUnknown.UNIQUE_REFERENCE, shows=SHOWN),
+        # A journal has debits and credits, no tax and no gross total.
+        "journal.create": Capability(
+            AfterUnknown.UNIQUE_REFERENCE, shows=SHOWN - {"tax", "gross"}
+        ),
+    }
     snapshot_types: tuple[str, ...] = ("invoice",)
+    limits = staticmethod(read_limits)
 
     def verify(
         self, door: DoorConfig, headers: Mapping[str, str], body: bytes, now: dt.datetime

@@ -16,12 +16,12 @@ from apps.connectors.base import (
     VerifiedBody,
     Written,
 )
-from apps.connectors.http import Session
+from apps.connectors.http import Session, standard_limits
 from apps.connectors.vendors.provisioning import webhooks
 from apps.connectors.vendors.provisioning.client import SOURCE, read, send_event
 
 # The receiver de-duplicates on the message id, so a repetition is one event.
-REPEATABLE = Capability(AfterUnknown.UNIQUE_REFERENCE)
+REPEATABLE = Capability(AfterUnknown.UNIQUE_REFERENCE, shows=frozenset())
 TYPES = {
     "entitlement.provision": "entitlement.provision",
     "entitlement.change": "entitlement.change",
@@ -35,6 +35,7 @@ class ProvisioningConnector:
     vendor = "provisioning"
     capabilities: Mapping[str, Capability] = dict.fromkeys(TYPES, REPEATABLE)
     snapshot_types: tuple[str, ...] = ()
+    limits = staticmethod(standard_limits)
 
     def verify(
         self, door: DoorConfig, headers: Mapping[str, str], body: bytes, now: dt.datetime

@@ -19,13 +19,18 @@ from apps.connectors.base import (
 from apps.connectors.errors import error_for
 from apps.connectors.http import Session
 from apps.connectors.vendors.stripe import reads, webhooks, writes
-from apps.connectors.vendors.stripe.client import StripeClient
+from apps.connectors.vendors.stripe.client import StripeClient, read_limits
 from apps.core.errors import OutcomeUnknownError
 
 # Stripe keeps keys for at least 24 hours (docs.stripe.com/idempotency); search lags by up to a
 # minute (docs.stripe.com/search).
+KEPT, LAG = dt.timedelta(hours=23), dt.timedelta(seconds=60)
+# The money of a subscription is on its invoice, which comes by itself; a customer has none.
 KEYED = Capability(
-    AfterUnknown.NATIVE_KEY, ttl=dt.timedelta(hours=23), visibility_lag=dt.timedelta(seconds=60)
+    AfterUnknown.NATIVE_KEY, ttl=KEPT, visibility_lag=LAG, shows=frozenset({"currency"})
+)
+KEYED_CUSTOMER = Capability(
+    AfterUnknown.NATIVE_KEY, ttl=KEPT, visibility_lag=LAG, shows=frozenset()
 )
 _WRITES = {
     "customer.upsert": writes.upsert_customer,
@@ -43,8 +48,13 @@ class StripeConnector:
     """Settings: ``deadline_seconds``. Credentials: ``api_key``, ``webhook_secrets`` (list)."""
 
     vendor = "stripe"
-    capabilities: Mapping[str, Capability] = dict.fromkeys(_WRITES, KEYED)
+    capabilities: Mapping[str, Capability] = {
+        "customer.upsert": KEYED_CUSTOMER,
+        "subscription.create": KEYED,
+        "subscription.change": KEYED,
+    }
     snapshot_types: tuple[str, ...] = ("invoice",)
+    limits = staticmethod(read_limits)
 
     def verify(
         self, door: DoorConfig, headers: Mapping[str, str], body: bytes, now: dt.datetime

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apps.connectors.base import (
+    SHOWN,
     AfterUnknown,
     BadDelivery,
     Capability,
@@ -17,10 +18,9 @@ from apps.connectors.base import (
     VerifiedBody,
     Written,
 )
-from apps.connectors.http import Session
+from apps.connectors.http import Session, standard_limits
 from apps.connectors.vendors.tryton.client import TrytonClient
 from apps.connectors.vendors.tryton.documents import (
-    MODELS,
     find_document,
     read_document,
     write_document,
@@ -31,10 +31,17 @@ class TrytonConnector:
     """Settings: ``database``, ``login``. Credentials: ``password``."""
 
     vendor = "tryton"
-    capabilities: Mapping[str, Capability] = dict.fromkeys(
-        MODELS, Capability(AfterUnknown.UNIQUE_REFERENCE)
-    )
+    # The company is fixed by the connection's database user, so a document does not show it.
+    capabilities: Mapping[str, Capability] = {
+        "customer.upsert": Capability(AfterUnknown.UNIQUE_REFERENCE, shows=frozenset()),
+        "invoice.create": Capability(AfterUnknown.UNIQUE_REFERENCE, shows=SHOWN - {"entity"}),
+        "journal.create": Capability(
+            AfterUnknown.UNIQUE_REFERENCE,
+            shows=frozenset({"net", "document_date", "period", "dimensions"}),
+        ),
+    }
     snapshot_types: tuple[str, ...] = ()
+    limits = staticmethod(standard_limits)
 
     def verify(
         self, door: DoorConfig, headers: Mapping[str, str], body: bytes, now: dt.datetime

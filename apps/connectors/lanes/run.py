@@ -1,0 +1,244 @@
+"""A connection's lane: one holder at a time of the whole call budget.
+
+It asks each kind of work for jobs in order of priority, calls between transactions, and commits
+what came back in small sets, so that a slow call holds up nobody else's result. It is held for at
+most a minute by one task that rings again; a killed worker loses nothing but the claims that
+expire by themselves.
+"""
+
+import datetime as dt
+import time
+import uuid
+from collections.abc import Sequence
+
+from django.db import connection as database
+
+from apps.connectors.lanes.budget import kept, resumed
+from apps.connectors.lanes.calls import Calls
+from apps.connectors.lanes.counts import count
+from apps.connectors.lanes.windows import held_until
+from apps.connectors.lanes.work import Done, Job, Lane, LaneWork, Priority, lane_works
+from apps.connectors.models import Connection
+from apps.connectors.registry import connector_for
+from apps.connectors.services import (
+    CIRCUIT,
+    note_failure,
+    note_success,
+    pause_connection,
+    store_exchanges,
+)
+from apps.core.errors import ConfigurationError, OutcomeUnknownError, TransientError
+from apps.core.jobs import enqueue_on_commit
+from apps.jobs.services import acquire_leases, release_leases
+
+LEASE = dt.timedelta(seconds=75)
+CLAIM_SECONDS = 12.0  # of claiming; with the longest job the lane is held for about a minute
+PATIENCE = 0.2
+QUIET = 1.0  # seconds until a kind of work that had nothing is asked again
+STARVED = 5.0  # seconds after which lower work goes before higher, one job of it
+SAVE_EVERY = 2.0
+# Nothing was asked of the platform, so these say nothing of its health.
+UNASKED = ("held", "claim_too_old")
+
+
+def run_lane(connection_id: str, *, worker: str) -> int:
+    """Work what is due in a connection's lane until nothing is or its time is up.
+
+    Returns how many jobs were done; 0 as well when another worker holds the lane.
+    """
+    key, owner = f"lane:{connection_id}", f"{worker}:{uuid.uuid4().hex[:8]}"
+    if key not in acquire_leases([key], owner=owner, ttl=LEASE):
+        return 0
+    try:
+        run = LaneRun(connection_id, worker)
+        done = run.work()
+    finally:
+        release_leases([key], owner=owner)
+    if run.more:
+        enqueue_on_commit("postings.run_lane", connection_id, queue="lanes")
+    return done
+
+
+def database_now() -> dt.datetime:
+    """The database's clock: what leases, claims and due times are measured by."""
+    with database.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        moment: dt.datetime = cursor.fetchone()[0]
+    return moment
+
+
+class LaneRun:
+    """One holding of a lane."""
+
+    def __init__(self, connection_id: str, worker: str) -> None:
+        self.connection = Connection.objects.get(id=connection_id)
+        self.worker, self.more, self.jobs_done = worker, False, 0
+        self.works: Sequence[LaneWork] = lane_works()
+        self._asked = dict.fromkeys(range(len(self.works)), -1e9)
+        self._served = dict.fromkeys(range(len(self.works)), time.monotonic())
+        self._calls_counted = self._refused_counted = 0
+        self._saved_at = time.monotonic()
+
+    def work(self) -> int:
+        """Claim, call and settle until nothing is due, then let what is out come to its end."""
+        if not self._opens():
+            return 0
+        row, now = self.connection, time.monotonic()
+        budget = resumed(row.budget, ceiling=row.concurrency, fixed=row.calls_per_second, now=now)
+        first = self._first_jobs(self._lane())
+        if first is None:
+            return 0
+        try:
+            calls = Calls(row, connector_for(row.vendor), budget)
+            with calls:
+                self._start(calls, *first)
+                self._until_done(calls)
+                self._save(calls)
+        except ConfigurationError as error:
+            self._pause(error)
+        return self.jobs_done
+
+    def _first_jobs(self, lane: Lane) -> tuple[int, Sequence[Job]] | None:
+        """The first jobs, claimed before a thread and a client are made for them; a connection
+        whose credentials cannot be opened must not claim."""
+        room = 1 if lane.probing else max(1, self.connection.concurrency)
+        for number, work in enumerate(self.works):
+            jobs = work.claim(lane, room)
+            if jobs:
+                return number, jobs
+            self._asked[number] = time.monotonic()
+        return None
+
+    def _until_done(self, calls: Calls) -> None:
+        stop = time.monotonic() + CLAIM_SECONDS
+        while True:
+            begun = self._claim(calls) if time.monotonic() < stop and self._opens() else 0
+            if calls.out == 0 and not begun:
+                self.more = time.monotonic() >= stop
+                return
+            results = calls.gather(PATIENCE)
+            self._settle(calls, results)
+
+    def _claim(self, calls: Calls) -> int:
+        """Ask each kind for jobs while there is room."""
+        lane, begun = self._lane(), 0
+        if calls.gate.budget.held_until > time.monotonic():
+            return 0
+        for number in self._order():
+            room = self._room(calls, lane, self.works[number].priority)
+            if room <= 0 or time.monotonic() - self._asked[number] < self._quiet(number):
+                continue
+            jobs = self.works[number].claim(lane, room)
+            self._asked[number] = time.monotonic() if not jobs else -1e9
+            self._start(calls, number, jobs)
+            begun += len(jobs)
+        return begun
+
+    def _quiet(self, number: int) -> float:
+        return PATIENCE if self.works[number].priority <= Priority.LOOKUP else QUIET
+
+    def _order(self) -> list[int]:
+        """By priority, but what was not served for long goes first."""
+        now = time.monotonic()
+        return sorted(
+            range(len(self.works)),
+            key=lambda n: (now - self._served[n] < STARVED, self.works[n].priority, n),
+        )
+
+    def _room(self, calls: Calls, lane: Lane, priority: Priority) -> int:
+        budget = calls.gate.budget
+        free = (1 if lane.probing else budget.at_once) - calls.out
+        if budget.pace is not None:  # no more than can leave within their claim
+            free = min(free, max(1, int(budget.pace * 5)) - calls.out)
+        return free if priority <= Priority.LOOKUP else min(free, 1)
+
+    def _start(self, calls: Calls, number: int, jobs: Sequence[Job]) -> None:
+        if jobs:
+            self._served[number] = time.monotonic()
+            calls.start(jobs, self.works[number].priority, number)
+
+    def _lane(self) -> Lane:
+        row = self.connection
+        return Lane(
+            row, connector_for(row.vendor), self.worker, database_now(),
+            probing=row.circuit != "closed", draining=row.state == "draining",
+        )  # fmt: skip
+
+    def _opens(self) -> bool:
+        """Whether the platform may be called now: active or draining, its circuit lets a probe
+        through, no window and no Retry-After holds it."""
+        row = self.connection = Connection.objects.prefetch_related("windows").get(
+            id=self.connection.id
+        )
+        now = database_now()
+        over = held_until(row.windows.all(), now)
+        if over is not None and (row.held_until is None or row.held_until < over):
+            hold(row.id, until=over, reason="maintenance window")
+            return False
+        if row.held_until is not None and row.held_until > now:
+            return False
+        if row.circuit != "closed" and row.circuit_until and row.circuit_until > now:
+            return False
+        return row.state in ("active", "draining")
+
+    def _settle(self, calls: Calls, results: dict[int, list[Done]]) -> None:
+        records = [calls.records.popleft() for _ in range(len(calls.records))]
+        if records:
+            store_exchanges(self.connection, records)
+        for number, done in sorted(results.items()):
+            self.works[number].settle(self._lane(), done)
+            self.jobs_done += len(done)
+        everything = [one for done in results.values() for one in done]
+        if everything:
+            self._note_health(calls, everything)
+            self._count(calls, len(everything))
+
+    def _note_health(self, calls: Calls, done: Sequence[Done]) -> None:
+        """Feed the circuit: refusals are answers too; only silence and faults count against it."""
+        now = database_now()
+        asked = [one for one in done if one.error is None or one.error.facts.code not in UNASKED]
+        stopped = next((o.error for o in asked if isinstance(o.error, ConfigurationError)), None)
+        broken = [
+            one.error for one in asked
+            if isinstance(one.error, TransientError | OutcomeUnknownError)
+            and one.error.facts.code != "rate_limited"
+        ]  # fmt: skip
+        if stopped is not None:
+            self._pause(stopped)
+            calls.shut()
+        elif len(broken) < len(asked):
+            note_success(self.connection.id, now=now)
+        elif broken:
+            note_failure(self.connection.id, broken[-1].facts, now=now, calls=len(broken))
+            self.connection.refresh_from_db(fields=["circuit"])
+            if self.connection.circuit != "closed":
+                calls.shut()
+
+    def _pause(self, error: ConfigurationError) -> None:
+        pause_connection(
+            self.connection.id, reason=error.facts.message, actor=CIRCUIT, now=database_now()
+        )
+
+    def _count(self, calls: Calls, settled: int) -> None:
+        made, refused = calls.gate.calls, calls.gate.refused
+        count(
+            self.connection.id, calls=made - self._calls_counted,
+            refused=refused - self._refused_counted, settled=settled,
+        )  # fmt: skip
+        self._calls_counted, self._refused_counted = made, refused
+        if time.monotonic() - self._saved_at >= SAVE_EVERY:
+            self._save(calls)
+
+    def _save(self, calls: Calls) -> None:
+        """What the lane learnt, and until when the vendor asked for rest, for its next holder."""
+        budget, now = calls.gate.budget, time.monotonic()
+        self._saved_at = now
+        Connection.objects.filter(id=self.connection.id).update(budget=kept(budget, now))
+        if budget.held_until > now:
+            until = database_now() + dt.timedelta(seconds=budget.held_until - now)
+            hold(self.connection.id, until=until, reason="asked for by the platform")
+
+
+def hold(connection_id: uuid.UUID, *, until: dt.datetime, reason: str) -> None:
+    """Leave a platform alone until a moment; what is owed waits, nothing fails."""
+    Connection.objects.filter(id=connection_id).update(held_until=until, held_reason=reason)

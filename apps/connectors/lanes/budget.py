@@ -20,6 +20,7 @@ GROWTH = 1.10  # of the rate, in a second
 WINDOW = 3.0  # seconds over which the accepted rate is measured
 PLENTY = 0.2  # of an allowance left: above this no need to pace
 SLOW_FACTOR, SLOW_SECONDS = 4.0, 1.0
+LATENESS = 0.25  # seconds of calls that a busy machine may make up for
 UNMET = 100.0  # calls per second at which a rate is no limit any more
 
 
@@ -74,7 +75,8 @@ class Budget:
     def _fill(self, now: float) -> None:
         pace = self.pace
         if pace is not None:
-            self.tokens = min(1.0, self.tokens + max(0.0, now - self.filled_at) * pace)
+            most = max(1.0, pace * LATENESS)
+            self.tokens = min(most, self.tokens + max(0.0, now - self.filled_at) * pace)
         self.filled_at = now
 
     def heard(self, now: float, started: float, seconds: float, limits: Limits | None) -> None:
@@ -174,10 +176,12 @@ def resumed(known: dict[str, Any], *, ceiling: int, fixed: float | None, now: fl
 
 
 def clears_in(
-    backlog: int, *, calls_each: float, seconds_each: float, pace: float | None, at_once: int
-) -> float:
-    """Seconds until ``backlog`` writes are through: the slower of what the rate allows and what
-    the width allows. ``seconds_each`` is the time that one write keeps its place."""
-    by_rate = backlog * calls_each / pace if pace else 0.0
-    by_width = backlog * seconds_each / max(1, at_once)
-    return max(by_rate, by_width)
+    backlog: int, *, jobs_per_second: float | None, calls_each: float, pace: float | None
+) -> float | None:
+    """Seconds until ``backlog`` writes are through while calls may be made: by the measured flow,
+    or by what the limit allows when that is slower or nothing was measured yet. None: unknown."""
+    if backlog == 0:
+        return 0.0
+    allowed = pace / max(calls_each, 0.1) if pace else None
+    rates = [rate for rate in (jobs_per_second, allowed) if rate]
+    return backlog / min(rates) if rates else None

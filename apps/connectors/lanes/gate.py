@@ -55,6 +55,9 @@ class LaneGate:
     def close(self) -> None:
         """Nobody else may go: who waits is sent back, unsent. What is out comes to its end."""
         self._closed = True
+        self._send_back()
+
+    def _send_back(self) -> None:
         for _, _, place in self._waiting:
             if not place.done():
                 place.set_exception(self._held())
@@ -66,10 +69,13 @@ class LaneGate:
                 self.close()
                 return
             wait = self.budget.wait(self.clock(), len(self._out))
-            if wait > 0:
+            if wait > LONGEST_WAIT:
+                self._send_back()
+            elif wait > 0:
                 self._look_again(wait)
                 return
-            self._let_in(self._next())
+            else:
+                self._let_in(self._next())
 
     def _next(self) -> asyncio.Future[None]:
         if self.calls % FAIR != FAIR - 1:

@@ -75,9 +75,13 @@ class LaneRun:
         self.worker, self.more, self.jobs_done = worker, False, 0
         self.works: Sequence[LaneWork] = lane_works()
         self._asked = dict.fromkeys(range(len(self.works)), -1e9)
+        self._writers = [
+            n for n, work in enumerate(self.works) if work.priority <= Priority.LOOKUP
+        ]
         self._served = dict.fromkeys(range(len(self.works)), time.monotonic())
         self._calls_counted = self._refused_counted = 0
-        self._saved_at = time.monotonic()
+        self._saved_at = self._flow_since = time.monotonic()
+        self._flow_jobs = self._flow_calls = 0
 
     def work(self) -> int:
         """Claim, call and settle until nothing is due, then let what is out come to its end."""
@@ -101,7 +105,7 @@ class LaneRun:
     def _first_jobs(self, lane: Lane) -> tuple[int, Sequence[Job]] | None:
         """The first jobs, claimed before a thread and a client are made for them; a connection
         whose credentials cannot be opened must not claim."""
-        room = 1 if lane.probing else max(1, self.connection.concurrency)
+        room = 1 if lane.probing else max(1, 2 * self.connection.concurrency)
         for number, work in enumerate(self.works):
             jobs = work.claim(lane, room)
             if jobs:
@@ -147,7 +151,8 @@ class LaneRun:
 
     def _room(self, calls: Calls, lane: Lane, priority: Priority) -> int:
         budget = calls.gate.budget
-        free = (1 if lane.probing else budget.at_once) - calls.out
+        # Twice the width: while results are committed, the next calls are at the gate already.
+        free = (1 if lane.probing else 2 * budget.at_once) - calls.out
         if budget.pace is not None:  # no more than can leave within their claim
             free = min(free, max(1, int(budget.pace * 5)) - calls.out)
         return free if priority <= Priority.LOOKUP else min(free, 1)
@@ -188,6 +193,9 @@ class LaneRun:
         for number, done in sorted(results.items()):
             self.works[number].settle(self._lane(), done)
             self.jobs_done += len(done)
+            self._asked[number] = -1e9
+        if results:  # a posting that went through lets the next of its key follow
+            self._asked.update(dict.fromkeys(self._writers, -1e9))
         everything = [one for done in results.values() for one in done]
         if everything:
             self._note_health(calls, everything)
@@ -229,14 +237,35 @@ class LaneRun:
         if time.monotonic() - self._saved_at >= SAVE_EVERY:
             self._save(calls)
 
+    def _flow(self, calls: Calls, now: float) -> dict[str, float]:
+        """How much goes through: jobs a second while there is work, and calls a job; smoothed
+        over about a minute."""
+        known, busy = self.connection.budget, now - self._flow_since
+        jobs, made = self.jobs_done - self._flow_jobs, calls.gate.calls - self._flow_calls
+        if busy < 1 or jobs < 1:
+            return {k: known[k] for k in ("jobs_per_second", "calls_each") if k in known}
+        self._flow_since, self._flow_jobs, self._flow_calls = now, self.jobs_done, calls.gate.calls
+        self.connection.budget = {
+            "jobs_per_second": _share(
+                known.get("jobs_per_second"), jobs / busy, min(1, busy / 20)
+            ),
+            "calls_each": _share(known.get("calls_each"), made / jobs, min(1, busy / 20)),
+        }
+        return self.connection.budget
+
     def _save(self, calls: Calls) -> None:
         """What the lane learnt, and until when the vendor asked for rest, for its next holder."""
         budget, now = calls.gate.budget, time.monotonic()
         self._saved_at = now
-        Connection.objects.filter(id=self.connection.id).update(budget=kept(budget, now))
+        learnt = {**kept(budget, now), **self._flow(calls, now)}
+        Connection.objects.filter(id=self.connection.id).update(budget=learnt)
         if budget.held_until > now:
             until = database_now() + dt.timedelta(seconds=budget.held_until - now)
             hold(self.connection.id, until=until, reason="asked for by the platform")
+
+
+def _share(known: float | None, seen: float, weight: float) -> float:
+    return round(seen if known is None else (1 - weight) * known + weight * seen, 3)
 
 
 def hold(connection_id: uuid.UUID, *, until: dt.datetime, reason: str) -> None:

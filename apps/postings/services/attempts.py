@@ -9,7 +9,7 @@ from django.db import connection as database
 
 from apps.core.errors import ErrorFacts
 from apps.postings.models import RefusedWrite
-from apps.postings.types import Held
+from apps.postings.services.claim import Held
 
 _CLOSE = """
 UPDATE postings_attempt AS a SET finished_at = %s, outcome = given.outcome,

@@ -56,6 +56,14 @@ class Claim:
     postings: list[Posting]
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A posting under the token of the claim that holds it."""
+
+    posting: Posting
+    token: str
+
+
 def due_heads(
     connection: Connection, states: list[str], limit: int, *, again: bool = True
 ) -> list[uuid.UUID]:

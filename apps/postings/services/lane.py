@@ -13,10 +13,10 @@ from apps.connectors.lanes.work import Done, Job, Lane, Priority
 from apps.core.errors import HubError
 from apps.postings.models import Posting
 from apps.postings.policies import vendor_key
-from apps.postings.services.claim import Claim, claim_sends, expire_claims
+from apps.postings.services.claim import Claim, Held, claim_sends, expire_claims
 from apps.postings.services.settle import settle_read_backs, settle_sends
 from apps.postings.services.unknown import claim_states, settle_lookups, sort_unknown
-from apps.postings.types import Held, Outcome
+from apps.postings.types import Outcome
 
 Step = Callable[[Session, Connector, Posting], Awaitable[Outcome]]
 

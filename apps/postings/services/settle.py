@@ -29,8 +29,8 @@ from apps.postings.announce import posting_case, posting_event
 from apps.postings.models import Posting
 from apps.postings.policies import MAX_ATTEMPTS, counts_as_attempt, differences, retry_delay
 from apps.postings.services.attempts import Tried, close_attempts, refuse_writes
-from apps.postings.services.claim import LANE
-from apps.postings.types import Held, Outcome
+from apps.postings.services.claim import LANE, Held
+from apps.postings.types import Outcome
 
 # Token and epoch are given with each row and written back as they are.
 FENCE = "target.claimed_by = given.claimed_by AND target.claim_epoch = given.claim_epoch"

@@ -11,12 +11,13 @@ from apps.connectors.models import Connection
 from apps.connectors.registry import connector_for
 from apps.core.errors import ErrorFacts, TransientError
 from apps.core.fsm import transition_rows
+from apps.core.jobs import enqueue_on_commit
 from apps.events.services import acting, publish_events
 from apps.exceptions.services import open_cases
 from apps.postings.announce import posting_case, posting_event
 from apps.postings.models import Attempt, Posting
 from apps.postings.policies import CLAIM_TTL, UnknownPlan, after_unknown
-from apps.postings.services.claim import LANE, Claim, attempt, due_heads, new_token
+from apps.postings.services.claim import LANE, Claim, Held, attempt, due_heads, new_token
 from apps.postings.services.settle import (
     SEND_EVENTS,
     SEND_ORDER,
@@ -24,7 +25,7 @@ from apps.postings.services.settle import (
     accept,
     bury_postings,
 )
-from apps.postings.types import Held, Outcome
+from apps.postings.types import Outcome
 
 _HOLD = """
 UPDATE postings_posting SET claimed_by = %s, claim_epoch = claim_epoch + 1,
@@ -78,6 +79,8 @@ def sort_unknown(
     with acting(LANE):
         again = [(p.id, {"due_at": now}) for p in sorted_by["send_again"]]
         transition_rows(Posting, "send_again", again)
+        if again:
+            enqueue_on_commit("postings.run_lane", str(connection.id), queue="lanes")
         _park(connection, sorted_by["park"], now)
         bury_postings(connection, sorted_by["bury"], _crashed(connection), now=now)
         _note_tries(wanted, "lookup", worker, now)

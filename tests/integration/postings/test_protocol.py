@@ -29,7 +29,7 @@ def state(posting):
 @pytest.mark.parametrize("capability", ["key", "unique", "lookup", "none"])
 def test_an_answer_confirms(monkeypatch, entity, capability):
     vendor, _, connection = install(monkeypatch, capability)
-    (posting,) = make_due(connection, entity)
+    make_due(connection, entity)
     assert run_lane(str(connection.id), worker="w") == 1
     after = Posting.objects.get()
     assert (after.state, after.external_id, after.unsettled_since) == ("confirmed", "D1", None)

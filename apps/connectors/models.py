@@ -56,6 +56,9 @@ class Connection(Record):
     def resume(self) -> None: ...
 
 
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
 class CallCount(models.Model):
     """What a lane did in ten seconds, counted as it is dispatched: the retry budget and the
     measured rate stand on it. Rows older than a day are dropped."""
@@ -94,6 +97,14 @@ class MaintenanceWindow(Record):
 
     class Meta:
         ordering = ["on_date", "starts"]
+
+    @property
+    def shown(self) -> str:
+        """The window in words: ``daily 22:00-23:00 Europe/Berlin, upgrade``."""
+        days = ", ".join(DAYS[day] for day in self.weekdays)
+        when = str(self.on_date) if self.on_date else "daily" if len(self.weekdays) == 7 else days
+        why = f", {self.reason}" if self.reason else ""
+        return f"{when} {self.starts:%H:%M}-{self.ends:%H:%M} {self.time_zone}{why}"
 
 
 class Exchange(models.Model):

@@ -8,6 +8,7 @@ from apps.core.records import AmountField, JsonField, NextNumber
 from apps.organisation.models import EntityRecord
 
 # A posting in one of these holds up the later ones of its ordering key.
+STUCK = ("rejected", "parked", "dead")  # a person must help before it goes on
 OPEN_STATES = ("queued", "sending", "unknown", "posted", "rejected", "parked", "dead")
 
 

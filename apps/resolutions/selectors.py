@@ -11,6 +11,8 @@ from apps.core.scoping import ScopedQuerySet
 from apps.exceptions.models import ExceptionCase
 from apps.exceptions.selectors import family_members
 from apps.jobs.models import Batch, BatchItem
+from apps.postings.models import STUCK
+from apps.postings.selectors import blocked_behind
 from apps.resolutions.forms import fields_of
 from apps.resolutions.models import Resolution
 from apps.resolutions.policies import (
@@ -21,7 +23,7 @@ from apps.resolutions.policies import (
     remedies_of,
 )
 from apps.resolutions.subjects import Subject, master_data_of, payload_of, subject_of
-from apps.resolutions.types import DECIDE, DISCARD, MAP_VALUE, Evidence, Remedy
+from apps.resolutions.types import DECIDE, DISCARD, MAP_VALUE, SKIP, Evidence, Remedy
 from apps.resolutions.words import words_of
 from apps.users.policies import may, who_may
 
@@ -53,6 +55,9 @@ def facts_of(case: ExceptionCase, subject: Subject) -> CaseFacts:
         has_master_data=master_data_of(case, subject) is not None,
         has_payload=payload_of(subject.event) is not None,
         has_posting_date=posting is not None and bool(posting.payload.get("posting_date")),
+        blocks=posting is not None
+        and posting.state in STUCK
+        and blocked_behind(posting).count > 0,
     )
 
 
@@ -77,8 +82,8 @@ def _remedy(
         tried=evidence.tried,
         members=members if code == MAP_VALUE else 1,
         poor=code == DISCARD or is_poor(evidence),
-        needs_reason=code in (DISCARD, DECIDE),
-        needs_second_person=code in (MAP_VALUE, DECIDE),
+        needs_reason=code in (DISCARD, DECIDE, SKIP),
+        needs_second_person=code in (MAP_VALUE, DECIDE, SKIP),
         blocked="" if may(principal, action) else f"Only {who_may(action)} may do this.",
     )
 

@@ -244,7 +244,8 @@ class LaneRun:
         jobs, made = self.jobs_done - self._flow_jobs, calls.gate.calls - self._flow_calls
         if busy < 1 or jobs < 1:
             return {k: known[k] for k in ("jobs_per_second", "calls_each") if k in known}
-        self._flow_since, self._flow_jobs, self._flow_calls = now, self.jobs_done, calls.gate.calls
+        self._flow_since, self._flow_jobs = now, self.jobs_done
+        self._flow_calls = calls.gate.calls
         self.connection.budget = {
             "jobs_per_second": _share(
                 known.get("jobs_per_second"), jobs / busy, min(1, busy / 20)

@@ -1,6 +1,6 @@
 """Every write of this app."""
 
-from apps.postings.services.decide import accept_postings, adopt_postings
+from apps.postings.services.decide import accept_postings, adopt_postings, skip_postings
 from apps.postings.services.redrive import cancel_postings, requeue_postings
 from apps.postings.services.submit import submit_postings
 from apps.postings.services.watch import report_unsettled
@@ -11,5 +11,6 @@ __all__ = [
     "cancel_postings",
     "report_unsettled",
     "requeue_postings",
+    "skip_postings",
     "submit_postings",
 ]

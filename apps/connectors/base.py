@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any, Protocol
 
-from apps.connectors.http import Limits, Session
+from apps.connectors.http import ReadLimits, Session
 
 
 class AfterUnknown(Enum):
@@ -173,15 +173,14 @@ class SnapshotPage:
 class Connector(Protocol):
     """One vendor. ``session`` carries base address, credentials, deadline and the recorder."""
 
-    @staticmethod
-    def limits(status: int, headers: Mapping[str, str], body: bytes) -> Limits | None:
-        """What an answer says of the account's limits, in the vendor's own headers; None when
-        it says nothing. Header names are in lower case."""
-        ...
-
     vendor: str
     capabilities: Mapping[str, Capability]
     snapshot_types: tuple[str, ...]
+
+    @property
+    def limits(self) -> ReadLimits:
+        """Reads what an answer says of the account's limits, in the vendor's own headers."""
+        ...
 
     def verify(
         self,

@@ -76,7 +76,7 @@ def _remedy(
         title=words.title,
         note=words.note,
         scope=words.scope,
-        scope_note=words.scope_note,
+        scope_note=_behind(subject) if code == SKIP else words.scope_note,
         fields=fields_of(code, case, subject),
         held=evidence.held,
         tried=evidence.tried,
@@ -125,3 +125,13 @@ def payload_text(case: ExceptionCase) -> str:
     """The payload of an inbound case as the text a person edits; empty when there is none."""
     payload = payload_of(subject_of(case).event)
     return "" if payload is None else dumps(payload)
+
+
+def _behind(subject: Subject) -> str:
+    """What a stuck head holds up: ``3 wait behind it: 300.00 EUR``."""
+    blocked = blocked_behind(subject.posting) if subject.posting else None
+    if blocked is None or not blocked.count:
+        return "nothing waits behind it"
+    sums = ", ".join(f"{total:.2f} {currency}" for currency, total in blocked.amounts.items())
+    verb = "waits" if blocked.count == 1 else "wait"
+    return f"{blocked.count} {verb} behind it: {sums}" if sums else f"{blocked.count} {verb}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django.db import connection as database
 from django.db.models import Sum
+from django.db.models.functions import JSONObject
 
 from apps.connectors.models import CallCount
 
@@ -57,12 +58,10 @@ def counted_since(
     rows = (
         CallCount.objects.filter(connection_id__in=connection_ids, begins_at__gte=since)
         .values("connection_id")
-        .annotate(**{f"n_{name}": Sum(name) for name in COLUMNS})
+        .annotate(sums=JSONObject(**{name: Sum(name) for name in COLUMNS}))
+        .values_list("connection_id", "sums")
     )
-    return {
-        row["connection_id"]: Counted(**{name: row[f"n_{name}"] for name in COLUMNS})
-        for row in rows
-    }
+    return {connection_id: Counted(**sums) for connection_id, sums in rows}
 
 
 def retries_left(connection_id: uuid.UUID, now: dt.datetime) -> int:

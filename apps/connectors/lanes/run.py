@@ -246,13 +246,14 @@ class LaneRun:
             return {k: known[k] for k in ("jobs_per_second", "calls_each") if k in known}
         self._flow_since, self._flow_jobs = now, self.jobs_done
         self._flow_calls = calls.gate.calls
-        self.connection.budget = {
+        flow = {
             "jobs_per_second": _share(
                 known.get("jobs_per_second"), jobs / busy, min(1, busy / 20)
             ),
             "calls_each": _share(known.get("calls_each"), made / jobs, min(1, busy / 20)),
         }
-        return self.connection.budget
+        self.connection.budget = flow
+        return flow
 
     def _save(self, calls: Calls) -> None:
         """What the lane learnt, and until when the vendor asked for rest, for its next holder."""

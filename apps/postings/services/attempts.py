@@ -4,6 +4,7 @@ import datetime as dt
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection as database
 
@@ -33,7 +34,7 @@ def close_attempts(tried: Sequence[Tried], *, now: dt.datetime) -> None:
     """Write the outcomes of dispatches, each found by its claim's token, in one statement."""
     if not tried:
         return
-    columns = [
+    columns: list[list[Any]] = [
         [one.held.posting.id for one in tried],
         [one.held.token for one in tried],
         [one.outcome for one in tried],

@@ -29,7 +29,8 @@ from apps.postings.types import Outcome
 
 _HOLD = """
 UPDATE postings_posting SET claimed_by = %s, claim_epoch = claim_epoch + 1,
-    due_at = clock_timestamp() + %s, claimed_until = clock_timestamp() + %s
+    due_at = clock_timestamp() + make_interval(secs => %s),
+    claimed_until = clock_timestamp() + make_interval(secs => %s)
 WHERE id = ANY(%s) AND state = ANY(%s) RETURNING id
 """
 _ABSENT = """
@@ -51,8 +52,9 @@ def claim_states(
         ids = due_heads(connection, states, limit)
         if not ids:
             return Claim(token, [])
+        seconds = CLAIM_TTL.total_seconds()
         with database.cursor() as cursor:
-            cursor.execute(_HOLD, [token, CLAIM_TTL, CLAIM_TTL, ids, states])
+            cursor.execute(_HOLD, [token, seconds, seconds, ids, states])
             held = [row[0] for row in cursor.fetchall()]
         claim = Claim(token, list(Posting.objects.filter(id__in=held).order_by("due_at")))
         if kind == "read_back":

@@ -37,7 +37,7 @@ ORDER BY EXISTS (
     WHERE o.legal_entity_id = p.legal_entity_id AND p.posting_date >= o.start
       AND p.posting_date < o.end AND (o.state IN ('closing', 'reopened')
            OR (o.state = 'open' AND o.end <= clock_timestamp()::date + 2))
-  ) DESC, p.is_material DESC, p.due_at
+  ) DESC, p.is_material DESC, p.due_at, p.sequence
 LIMIT %(limit)s FOR UPDATE OF p SKIP LOCKED
 """
 _EXPIRED = """

@@ -62,7 +62,7 @@ class Fetches:
         for one in done:
             if one.error is None:
                 found = {(m.object_type, m.object_id): m for m in one.value}
-                _store_fetched(one.job.item, found)
+                _store_fetched(one.job.item, found, lane.now)
                 continue
             ids = [event.id for event in one.job.item]
             waiting = InboundEvent.objects.filter(id__in=ids, state="waiting")
@@ -101,7 +101,9 @@ class Polls:
 
 
 def _store_fetched(
-    waiting: Sequence[InboundEvent], found: Mapping[tuple[str, str], InboundMessage]
+    waiting: Sequence[InboundEvent],
+    found: Mapping[tuple[str, str], InboundMessage],
+    now: dt.datetime,
 ) -> None:
     rows, gone = [], []
     for event in waiting:
@@ -113,6 +115,7 @@ def _store_fetched(
             "payload": to_json(message.payload),
             "source_version": max(event.source_version, message.source_version),
             "wait_reason": "",
+            "due_at": now,  # the claim had moved it on
         }
         rows.append((event.id, values))
     with acting(INGESTION):

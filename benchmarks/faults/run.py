@@ -107,6 +107,7 @@ class _Play:
         self.conductor.run(self.chunk.groups(), say)
         self._finish_trade()
         traded = time.monotonic() - begun
+        self._quiet()  # what is poisoned dies before the platforms are well again
         end_platform_faults()
         helpers = Helpers(self.hub, Ledgers.references, say)
         left = helpers.settle(self._quiet)

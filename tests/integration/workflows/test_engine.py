@@ -48,7 +48,7 @@ def test_a_round_that_was_committed_stands_when_the_worker_is_killed(
 ):
     define("chain")
     [run] = start("chain")
-    played = []
+    played: list[int] = []
 
     def play_two(*args, **kwargs):
         if len(played) == 2:
@@ -88,7 +88,7 @@ def test_a_worker_that_stalled_is_refused_and_the_refusal_counted(define, start,
 
 
 def test_one_poison_run_among_many_becomes_one_case(define, start, perform, monkeypatch):
-    bad = set()
+    bad: set[str] = set()
 
     def touch(asked, actor, now):
         if bad & {subject for subject, _ in asked}:

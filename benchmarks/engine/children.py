@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LOGS = ROOT / ".run-bench" / "logs"
 PATIENCE = 60.0  # seconds before a measurement is given up
 LOOK = 0.0005  # seconds between two looks at a single run
-GLANCE = 0.01  # seconds between two looks at many
+GLANCE = 0.02  # seconds between two looks at many
 
 
 @contextlib.contextmanager

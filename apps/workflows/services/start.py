@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from apps.core.ids import uuid7
 from apps.core.jobs import enqueue_on_commit
 from apps.core.principal import system_actor
-from apps.core.rows import NOW, insert_rows
-from apps.events.services import acting, publish_events
+from apps.core.rows import NOW, Statement, insert_rows, insert_statement, run_together
+from apps.events.services import acting, event_statements
 from apps.workflows.announce import run_event
 from apps.workflows.definition import StepForm
 from apps.workflows.models import Step, WorkflowRun
@@ -30,9 +30,10 @@ def start_runs(drafts: Sequence[RunDraft], *, now: dt.datetime) -> list[Workflow
         columns = {name: [run.__dict__[name] for run in wanted] for name in ROW}
         common = {"due_at": NOW, "started_at": now}
         made = set(insert_rows(WorkflowRun, columns, common=common, unique=True))
-        runs = [run for run in wanted if run.id in made]
-        _insert_steps(runs)
-        publish_events([run_event(run, "started") for run in runs], actor=ENGINE, now=now)
+        if runs := [run for run in wanted if run.id in made]:
+            events = [run_event(run, "started") for run in runs]
+            told = event_statements(events, actor=ENGINE, now=now)
+            run_together([_steps_statement(runs), *told])
         enqueue_on_commit("workflows.advance", queue=QUEUE)
     return runs
 
@@ -62,9 +63,9 @@ def _run(draft: RunDraft, now: dt.datetime) -> WorkflowRun:
     )
 
 
-def _insert_steps(runs: Sequence[WorkflowRun]) -> None:
+def _steps_statement(runs: Sequence[WorkflowRun]) -> Statement:
     pairs = [(run, position, form) for run in runs for position, form in enumerate(_forms(run))]
-    insert_rows(
+    return insert_statement(
         Step,
         {
             "id": [uuid7() for _ in pairs],

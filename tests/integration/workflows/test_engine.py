@@ -48,7 +48,7 @@ def test_a_round_that_was_committed_stands_when_the_worker_is_killed(
 ):
     define("chain")
     [run] = start("chain")
-    played: list[object] = []
+    played: list[int] = []
 
     def play_two(*args, **kwargs):
         if len(played) == 2:

@@ -87,6 +87,13 @@ class HubDatabase:
         except psycopg.Error:
             return -1
 
+    def batches(self) -> int:
+        """Batches that people started and that are not through; -1 when nobody answers."""
+        try:
+            return int(self.one("SELECT count(*) FROM jobs_batch WHERE state = 'running'"))
+        except psycopg.Error:
+            return -1
+
     def transitions(self) -> int:
         """A number that grows whenever anything in the hub changes its state; -1 unanswered."""
         try:

@@ -19,6 +19,7 @@ from scenario.resolve import apply, approve_all, open_rows, retry_in_bulk
 ROUNDS = 6
 AT_ONCE = 40
 DECIDE_CODES = {"unknown_outcome_needs_decision", "amount_incident"}
+OUTAGE = "vendor_outage"
 DISCARD_CODES = {"malformed_payload", "unreadable"}
 
 _PARKED = """
@@ -78,6 +79,8 @@ class Helpers:
         codes: dict[str, list[str]] = {}
         for row in rows:
             codes.setdefault(row["code"], []).append(row["number"])
+        if letters:
+            codes.pop(OUTAGE, None)  # redriving the letter tries the same case again
         self.say(", ".join(f"{len(numbers)} {code}" for code, numbers in codes.items()))
         decided = {n for code in DECIDE_CODES for n in codes.pop(code, [])}
         discarded = [n for code in DISCARD_CODES for n in codes.pop(code, [])]

@@ -150,7 +150,7 @@ class _Play:
         """Wait until the hub has nothing left to do by itself, twice in a row."""
 
         def still() -> bool:
-            if self.hub.moving() != 0:
+            if self.hub.moving() != 0 or self.hub.batches() != 0:
                 return False
             self.conductor.wait(1.0)
             return self.hub.moving() == 0

@@ -221,7 +221,17 @@ class Stack:
             self._start_proxy() if name == "proxy" else self.spawn(name)
             self.restarts += 1
             started.append(name)
-        return started
+        return started + self._mend_servers()
+
+    def _mend_servers(self) -> list[str]:
+        """A server that ended by itself; one that a strike ended is not in the list any more."""
+        ended = [child for child in self.children.started
+                 if child.name in ("postgres", "valkey") and not child.running]  # fmt: skip
+        for child in ended:
+            self.children.stop([child])
+            self.start_postgres() if child.name == "postgres" else self.start_valkey()
+            self.restarts += 1
+        return [child.name for child in ended]
 
     def pid(self, name: str) -> int:
         return self.running[name].process.pid

@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any, Protocol
 
-from apps.connectors.http import Session
+from apps.connectors.http import ReadLimits, Session
 from apps.core.errors import ErrorFacts
 
 
@@ -25,13 +25,34 @@ class AfterUnknown(Enum):
     NONE = "none"  # a person decides
 
 
+# What a read-back can show of a document, to be compared with what was meant.
+SHOWN = frozenset(
+    {"currency", "net", "tax", "gross", "entity", "document_date", "period", "dimensions"}
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Capability:
-    """How one operation behaves. A mutating operation without a capability is refused."""
+    """How one operation behaves. A mutating operation without a capability is refused.
+
+    ``shows`` names what its read-back shows, of ``SHOWN``: a named field that is missing on the
+    document is a difference; one that is not named cannot be compared, and says so here.
+    """
 
     after_unknown: AfterUnknown
     ttl: dt.timedelta = dt.timedelta(0)
     visibility_lag: dt.timedelta = dt.timedelta(0)
+    shows: frozenset[str] = field(kw_only=True)
+
+
+def capability_fault(capability: Capability) -> str:
+    """What is wrong with a declaration, in words; empty when nothing is."""
+    unknown = sorted(capability.shows - SHOWN)
+    if unknown:
+        return f"shows {', '.join(unknown)}, which nothing compares"
+    if capability.after_unknown is AfterUnknown.NATIVE_KEY and not capability.ttl:
+        return "has a native key without its ttl: say how long the platform keeps it"
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +85,7 @@ class ReadBack:
     tax: Decimal | None = None
     gross: Decimal | None = None
     document_date: dt.date | None = None
-    period: str = ""
+    period: str = ""  # the month in which the posting period begins, 2026-11
     entity: str = ""
     dimensions: tuple[str, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -169,6 +190,11 @@ class Connector(Protocol):
     sends_webhooks: bool
     capabilities: Mapping[str, Capability]
     snapshot_types: tuple[str, ...]
+
+    @property
+    def limits(self) -> ReadLimits:
+        """Reads what an answer says of the account's limits, in the vendor's own headers."""
+        ...
 
     def verify(
         self,

@@ -56,6 +56,16 @@ TAXONOMY: dict[str, Entry] = {
         "The platform's call budget is used up.",
         "The hub waits as long as the platform asks, then tries again.",
     ),
+    "held": Entry(
+        ErrorClass.TRANSIENT,
+        "The call budget had no place for the call, or the circuit opened; nothing was sent.",
+        "The hub sends it when there is room. It does not count as an attempt.",
+    ),
+    "claim_too_old": Entry(
+        ErrorClass.TRANSIENT,
+        "The worker stood still for too long; nothing was sent.",
+        "The hub goes on by itself. It does not count as an attempt.",
+    ),
     "not_authorised": Entry(
         ErrorClass.AUTHENTICATION,
         "The platform does not accept the connection's credentials.",

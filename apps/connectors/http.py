@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
@@ -94,6 +94,61 @@ Refusal = Callable[[Answer], HubError | None]
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What a vendor's answer says of the account's limits.
+
+    ``reason`` is rate or concurrency when the answer names what was exceeded; ``per_second`` is a
+    stated rate; ``remaining`` of ``allowance`` calls are left for the next ``resets_in`` seconds.
+    """
+
+    refused: bool = False
+    reason: str = ""
+    retry_after: float | None = None
+    per_second: float | None = None
+    allowance: int | None = None
+    remaining: int | None = None
+    resets_in: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One exchange as the budget sees it: seconds it took, and what it said of limits."""
+
+    seconds: float
+    answered: bool
+    limits: Limits | None
+
+
+class Gate(Protocol):
+    """The connection's call budget: every request passes it, by its priority."""
+
+    async def enter(self, priority: int) -> None:
+        """Wait for a free place. Raises ``TransientError`` when none comes: nothing was sent."""
+        ...
+
+    def leave(self, seen: Observation) -> None: ...
+
+
+ReadLimits = Callable[[int, Mapping[str, str], bytes], Limits | None]
+
+
+def standard_limits(status: int, headers: Mapping[str, str], _body: bytes) -> Limits | None:
+    """Retry-After (RFC 9110) and the RateLimit fields of the IETF draft; None without either."""
+    wait, left = headers.get("retry-after", ""), headers.get("ratelimit-remaining", "")
+    refused = status == 429
+    if not refused and not left.isdigit():
+        return None
+    allowance, resets = headers.get("ratelimit-limit", ""), headers.get("ratelimit-reset", "")
+    return Limits(
+        refused=refused,
+        retry_after=float(wait) if wait.isdigit() else None,
+        allowance=int(allowance) if allowance.isdigit() else None,
+        remaining=int(left) if left.isdigit() else None,
+        resets_in=float(resets) if resets.isdigit() else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """Calls of one connection. ``tokens`` is shared by all sessions of the process, ``memory``
     holds slow reference data for as long; both belong to the connection."""
@@ -108,12 +163,23 @@ class Session:
     memory: MutableMapping[Any, Any] = field(default_factory=dict)
     clock: Callable[[], dt.datetime] = utc_now
     subject: tuple[str, uuid.UUID | None, uuid.UUID | None] = ("", None, None)
+    gate: Gate | None = None
+    priority: int = 0
+    read_limits: ReadLimits = standard_limits
+    declared: frozenset[str] | None = None  # operations that may write; None outside a lane
+    sent: list[str] = field(default_factory=list)  # writes that left for the platform
+    writes_until: Callable[[], float] | None = None  # monotonic; no write is sent after it
 
     def about(
         self, subject_type: str, subject_id: uuid.UUID, journey_id: uuid.UUID | None
     ) -> "Session":
         """The same session, its exchanges kept with what they are about."""
         return replace(self, subject=(subject_type, subject_id, journey_id))
+
+    def at(self, priority: int) -> "Session":
+        """The same session for one job of the lane: its place in the queue for the budget, and
+        what it sends."""
+        return replace(self, priority=priority, sent=[])
 
     def secret(self, name: str) -> str:
         """A credential. Raises ``ConfigurationError`` naming what is missing."""
@@ -138,20 +204,51 @@ class Session:
 
         ``refusal`` reads the vendor's error format: it gives the error of an answer or None.
         Raises that error, ``TransientError`` when nothing was sent or a read went unanswered,
-        ``OutcomeUnknownError`` when a write went unanswered.
+        ``OutcomeUnknownError`` when a write went unanswered. A write that the connector does not
+        declare, or whose claim is too old, is refused before it leaves.
         """
+        if self.gate is not None:
+            await self.gate.enter(self.priority)
         started, at = time.monotonic(), self.clock()
         answer: Answer | None = None
         try:
+            self._check_write(request)
+            if request.writes:
+                self.sent.append(request.operation)
             answer = await self._exchange(request)
             error = refusal(answer)
         except HubError as unanswered:
             error = unanswered
+        finally:
+            if self.gate is not None:
+                self.gate.leave(self._seen(answer, time.monotonic() - started))
         self._keep(request, answer, error, int((time.monotonic() - started) * 1000), at)
         if error is not None:
             raise error
         assert answer is not None  # noqa: S101 - without an answer there is an error
         return answer
+
+    def _check_write(self, request: Request) -> None:
+        if not request.writes:
+            return
+        if self.declared is not None and request.operation not in self.declared:
+            raise error_for(
+                "misconfigured",
+                f"The connector of {self.vendor_name} may not send {request.operation}: it does "
+                f"not declare what to do after a lost answer.",
+            )
+        if self.writes_until is not None and time.monotonic() > self.writes_until():
+            raise error_for(
+                "claim_too_old",
+                f"The worker was too slow to send this to {self.vendor_name}. Nothing was sent; "
+                f"the hub goes on.",
+            )
+
+    def _seen(self, answer: Answer | None, seconds: float) -> Observation:
+        if answer is None:
+            return Observation(seconds, answered=False, limits=None)
+        limits = self.read_limits(answer.status, answer.headers, answer.content)
+        return Observation(seconds, answered=True, limits=limits)
 
     async def _exchange(self, request: Request) -> Answer:
         built = self.client.build_request(

@@ -37,6 +37,11 @@ class Connection(Record):
     poll_every_seconds = models.PositiveIntegerField(default=0)
     next_poll_at = models.DateTimeField(null=True)
     snapshot_cursors = JsonField(default=dict)
+    snapshot_due_at = models.DateTimeField(null=True)
+    calls_per_second = models.FloatField(null=True)  # set by an administrator; null: none
+    budget = JsonField(default=dict)  # what the lane learnt: width, rate (apps.connectors.lanes)
+    held_until = models.DateTimeField(null=True)  # by the vendor's Retry-After or a window
+    held_reason = models.CharField(max_length=200, blank=True)
     rev = models.BigIntegerField(default=1)
 
     objects = ScopedQuerySet.as_manager()
@@ -49,6 +54,57 @@ class Connection(Record):
 
     @transition("state", source=["paused", "draining"], target="active")
     def resume(self) -> None: ...
+
+
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+class CallCount(models.Model):
+    """What a lane did in ten seconds, counted as it is dispatched: the retry budget and the
+    measured rate stand on it. Rows older than a day are dropped."""
+
+    id = models.BigAutoField(primary_key=True)
+    connection_id = models.UUIDField()
+    begins_at = models.DateTimeField()
+    first_tries = models.IntegerField(default=0)
+    retries = models.IntegerField(default=0)
+    lookups = models.IntegerField(default=0)
+    reads = models.IntegerField(default=0)
+    calls = models.IntegerField(default=0)
+    refused = models.IntegerField(default=0)
+    settled = models.IntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["connection_id", "begins_at"], name="call_count_once")
+        ]
+
+
+class MaintenanceWindow(Record):
+    """A time in which a platform is left alone: work is held, nothing fails.
+
+    ``starts`` and ``ends`` are local times in ``time_zone``; a window may pass midnight.
+    ``weekdays`` are 0 (Monday) … 6 of the day it starts; without any, it is on ``on_date`` alone.
+    """
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="windows")
+    weekdays = JsonField(default=list)
+    on_date = models.DateField(null=True)
+    starts = models.TimeField()
+    ends = models.TimeField()
+    time_zone = models.CharField(max_length=60, default="UTC")
+    reason = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["on_date", "starts"]
+
+    @property
+    def shown(self) -> str:
+        """The window in words: ``daily 22:00-23:00 Europe/Berlin, upgrade``."""
+        days = ", ".join(DAYS[day] for day in self.weekdays)
+        when = str(self.on_date) if self.on_date else "daily" if len(self.weekdays) == 7 else days
+        why = f", {self.reason}" if self.reason else ""
+        return f"{when} {self.starts:%H:%M}-{self.ends:%H:%M} {self.time_zone}{why}"
 
 
 class Exchange(models.Model):

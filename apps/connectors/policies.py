@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from typing import Protocol, TypeVar
 from urllib.parse import urlsplit
 
-OPENS_AFTER = 5  # failed rounds in a row
-FIRST_REST = 15.0  # seconds until the first probe
-LONGEST_REST = 120.0
+OPENS_AFTER = 5  # failed calls in a row
+FIRST_REST = 5.0  # seconds until the first probe
+LONGEST_REST = 30.0
 
 
 def circuit_rest(consecutive_failures: int) -> dt.timedelta | None:
-    """How long an ailing platform is left alone: None below five failures, then 15 s doubling
-    to 120 s."""
+    """How long an ailing platform is left alone: None below five failures, then 5 s doubling
+    to 30 s."""
     beyond = consecutive_failures - OPENS_AFTER
     if beyond < 0:
         return None

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from apps.connectors.base import AfterUnknown, Connector
+from apps.connectors.base import Connector, capability_fault
 from apps.connectors.vendors.api.connector import ApiConnector
 from apps.connectors.vendors.netsuite.connector import NetSuiteConnector
 from apps.connectors.vendors.provisioning.connector import ProvisioningConnector
@@ -29,17 +29,12 @@ def _connectors() -> dict[str, Connector]:
 
 
 def check_capabilities(connector: Connector) -> None:
-    """Refuse a connector that leaves open what can be done after an unknown outcome.
-
-    Raises ``ValueError``: a native key needs the time for which the vendor keeps it.
-    """
+    """Raises ``ValueError`` for a capability that the protocol cannot work with. A write that
+    declares none is refused where it is submitted and again where it would be sent."""
     for operation, capability in connector.capabilities.items():
-        keyed = capability.after_unknown is AfterUnknown.NATIVE_KEY
-        if keyed and capability.ttl.total_seconds() <= 0:
-            raise ValueError(
-                f"{connector.vendor}.{operation} has a native key without its ttl: say how long "
-                f"the vendor keeps it"
-            )
+        fault = capability_fault(capability)
+        if fault:
+            raise ValueError(f"{connector.vendor}.{operation} {fault}")
 
 
 def connector_for(vendor: str) -> Connector:

@@ -4,7 +4,7 @@ import asyncio
 import datetime as dt
 import logging
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import Any
@@ -14,7 +14,7 @@ from django.db import connection as database
 
 from apps.connectors.http import ExchangeRecord, Session, new_client
 from apps.connectors.models import Connection, Exchange
-from apps.connectors.policies import address_fault, circuit_rest
+from apps.connectors.policies import OPENS_AFTER, address_fault, circuit_rest
 from apps.connectors.registry import vendors
 from apps.connectors.secrets import seal, unseal
 from apps.connectors.types import IN_PROCESS, ROLES, ConnectionSpec
@@ -42,22 +42,35 @@ async def open_session(connection: Connection) -> AsyncIterator[Session]:
     Raises ``ConfigurationError`` when the credentials cannot be opened.
     """
     records: list[ExchangeRecord] = []
-    tokens, memory = _memory_of(connection)
     try:
-        async with new_client() as client:
-            yield Session(
-                vendor_name=connection.name,
-                base_url=connection.base_url,
-                config=connection.config,
-                secrets=unseal(connection.secrets, connection.code),
-                client=client,
-                record=records.append,
-                tokens=tokens,
-                memory=memory,
-            )
+        async with connect(connection, record=records.append) as session:
+            yield session
     finally:
         if records:
             await asyncio.to_thread(_store_and_close, connection, records)
+
+
+@asynccontextmanager
+async def connect(
+    connection: Connection, *, record: Callable[[ExchangeRecord], None], **more: Any
+) -> AsyncIterator[Session]:
+    """A session whose exchanges go to ``record``; ``more`` are the lane's fields of ``Session``.
+
+    Raises ``ConfigurationError`` when the credentials cannot be opened.
+    """
+    tokens, memory = _memory_of(connection)
+    async with new_client() as client:
+        yield Session(
+            vendor_name=connection.name,
+            base_url=connection.base_url,
+            config=connection.config,
+            secrets=unseal(connection.secrets, connection.code),
+            client=client,
+            record=record,
+            tokens=tokens,
+            memory=memory,
+            **more,
+        )
 
 
 def _memory_of(connection: Connection) -> tuple[dict[str, Any], dict[Any, Any]]:
@@ -109,12 +122,18 @@ def note_success(connection_id: uuid.UUID, *, now: dt.datetime) -> None:
             _ring_lane(row)
 
 
-def note_failure(connection_id: uuid.UUID, error: ErrorFacts, *, now: dt.datetime) -> None:
-    """The platform failed: after five failures in a row the circuit opens, for 15 s first and
-    up to 120 s when the probes fail as well."""
+def note_failure(
+    connection_id: uuid.UUID, error: ErrorFacts, *, now: dt.datetime, calls: int = 1
+) -> None:
+    """``calls`` failed together: after five in a row the circuit opens, for 5 s first and up to
+    30 s when the probes fail as well. What was still out when it opened says nothing new."""
     with acting(CIRCUIT):
         row = Connection.objects.select_for_update().get(id=connection_id)
-        row.consecutive_failures += 1
+        if row.circuit == "open" and row.circuit_until and row.circuit_until > now:
+            return
+        closed = row.circuit == "closed"
+        counted = row.consecutive_failures + (calls if closed else 1)
+        row.consecutive_failures = min(counted, OPENS_AFTER) if closed else counted
         row.last_failure_at, row.last_error = now, error.message
         rest = circuit_rest(row.consecutive_failures)
         opens = rest is not None and row.circuit == "closed"

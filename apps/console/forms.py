@@ -109,3 +109,13 @@ class SavedViewForm(forms.Form):
     page = forms.ChoiceField(choices=[("exceptions", "Exceptions")])
     name = forms.CharField(max_length=60)
     query = forms.CharField(max_length=500, required=False)
+
+
+class WindowForm(forms.Form):
+    """A maintenance window; without a date it is daily."""
+
+    on_date = forms.DateField(required=False)
+    starts = forms.TimeField()
+    ends = forms.TimeField()
+    time_zone = forms.CharField(max_length=60)
+    reason = forms.CharField(min_length=3, max_length=200)

@@ -103,6 +103,14 @@ CONFIGURE = [
     ),
     path("connectors/", connectors.connectors, name="connectors"),
     path("connectors/<str:code>/", connectors.connectors, name="connector"),
+    path(
+        "connectors/<str:code>/windows/", connectors.add_maintenance, name="connector-window-add"
+    ),
+    path(
+        "connectors/<str:code>/windows/<uuid:window_id>/drop/",
+        connectors.drop_maintenance,
+        name="connector-window-drop",
+    ),
     path("connectors/<str:code>/<str:how>/", connectors.steer, name="connector-steer"),
     path("approvals/", approvals.approvals, name="approvals"),
     path("approvals/<str:number>/", approvals.approval, name="approval"),

@@ -3,14 +3,10 @@
 The worker's main process raises the flag on SIGTERM; its children share the memory it lies in.
 """
 
-import asyncio
 import mmap
 import struct
 import time
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
-
-T = TypeVar("T")
+from collections.abc import Callable
 
 SLICE = 5.0  # seconds that one bell may hold a worker's process; then the rest is rung for anew
 LAST_CALLS = 12.0  # seconds that calls under way may still take; the rest of the 20 s commits
@@ -39,6 +35,11 @@ def _since() -> float:
     return raised
 
 
+def calls_end_at() -> float | None:
+    """The monotonic moment at which calls under way are given up; None while nothing stops."""
+    return _since() + LAST_CALLS if stopping() else None
+
+
 def keep_working(step: Callable[[], object], *, seconds: float = SLICE) -> bool:
     """Repeat a step while it finds something to do, for a slice of time. True: more may be due."""
     end = time.monotonic() + seconds
@@ -48,19 +49,3 @@ def keep_working(step: Callable[[], object], *, seconds: float = SLICE) -> bool:
         if time.monotonic() > end:
             return True
     return False
-
-
-class CutShortError(Exception):
-    """A call was given up because the process stops; whether it arrived is not known."""
-
-
-async def finish_or_cut_short(call: Awaitable[T]) -> T:
-    """Await a call, but not longer than a stopping process can. Raises ``CutShortError``."""
-    task = asyncio.ensure_future(call)
-    while not (await asyncio.wait({task}, timeout=0.5))[0]:
-        if stopping() and time.monotonic() - _since() > LAST_CALLS:
-            task.cancel()
-            await asyncio.wait({task})
-    if task.cancelled():
-        raise CutShortError
-    return task.result()

@@ -38,7 +38,12 @@ def due_readers(now: dt.datetime) -> list[str]:
     thin = InboundEvent.objects.filter(
         connection_id=OuterRef("id"), state="waiting", wait_reason="fetch", due_at__lte=now
     )
-    due = Connection.objects.filter(state="active").filter(Q(next_poll_at__lte=now) | Exists(thin))
+    may_call = (Q(circuit_until__isnull=True) | Q(circuit_until__lte=now)) & (
+        Q(held_until__isnull=True) | Q(held_until__lte=now)
+    )
+    due = Connection.objects.filter(may_call, state="active").filter(
+        Q(next_poll_at__lte=now) | Q(snapshot_due_at__lte=now) | Exists(thin)
+    )
     return [str(pk) for pk in due.values_list("id", flat=True)]
 
 

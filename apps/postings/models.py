@@ -7,7 +7,9 @@ from django_fsm import FSMField, transition
 from apps.core.records import AmountField, JsonField, NextNumber
 from apps.organisation.models import EntityRecord
 
-OPEN_STATES = ("queued", "sending", "unknown", "posted", "rejected", "parked")
+# A posting in one of these holds up the later ones of its ordering key.
+STUCK = ("rejected", "parked", "dead")  # a person must help before it goes on
+OPEN_STATES = ("queued", "sending", "unknown", "posted", "rejected", "parked", "dead")
 
 
 class Posting(EntityRecord):
@@ -52,6 +54,9 @@ class Posting(EntityRecord):
     first_sent_at = models.DateTimeField(null=True)
     external_id = models.CharField(max_length=120, blank=True)
     result = JsonField(default=dict)
+    posting_date = models.DateField(null=True)  # of the document; decides what is close-critical
+    unsettled_since = models.DateTimeField(null=True)  # its outcome is not known since
+    skipped_at = models.DateTimeField(null=True)  # two people let the later ones of its key go on
     error_kind = models.CharField(max_length=20, blank=True)
     error_code = models.CharField(max_length=60, blank=True)
     error_message = models.TextField(blank=True)
@@ -62,13 +67,18 @@ class Posting(EntityRecord):
         indexes = [
             models.Index(
                 fields=["connection_id", "ordering_key", "sequence"],
-                condition=Q(state__in=OPEN_STATES),
+                condition=Q(state__in=OPEN_STATES, skipped_at__isnull=True),
                 name="posting_head",
             ),
             models.Index(
                 fields=["connection_id", "due_at"],
                 condition=Q(state__in=["queued", "unknown", "posted", "sending"]),
                 name="posting_due",
+            ),
+            models.Index(
+                fields=["unsettled_since"],
+                condition=Q(unsettled_since__isnull=False),
+                name="posting_unsettled",
             ),
             models.Index(fields=["step_id"], name="posting_step"),
             models.Index(fields=["document_id"], name="posting_document"),
@@ -128,6 +138,26 @@ class Attempt(models.Model):
     error_code = models.CharField(max_length=60, blank=True)
     error_message = models.TextField(blank=True)
     worker = models.CharField(max_length=120)
+    token = models.CharField(max_length=140, blank=True)  # of the claim it was made under
 
     class Meta:
         ordering = ["id"]
+
+
+class RefusedWrite(models.Model):
+    """A result that came too late: its claim had been taken over, so it changed nothing.
+
+    The row counts and proves the refusal; what the late worker did is found by the lookup.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    posting = models.ForeignKey(Posting, on_delete=models.CASCADE, related_name="refused_writes")
+    connection_id = models.UUIDField()
+    token = models.CharField(max_length=140)
+    claim_epoch = models.BigIntegerField()
+    wanted = models.CharField(max_length=20)  # the transition
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [models.Index(fields=["connection_id", "id"], name="refused_write_connection")]

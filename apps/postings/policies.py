@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from apps.connectors.base import AfterUnknown, Capability, ReadBack
+from apps.connectors.base import SHOWN, AfterUnknown, Capability, ReadBack
 
 MAX_ATTEMPTS = 5
 BASE_DELAY = 1.0
 DELAY_CAP = 60.0
-CLAIM_TTL = dt.timedelta(seconds=60)
-CALL_DEADLINE = dt.timedelta(seconds=20)  # of a whole exchange, as connectors.http has it
+SEND_MARGIN = dt.timedelta(seconds=3)  # of its claim that a write must still have when it leaves
+UNSETTLED_FOR = dt.timedelta(minutes=10)  # sending or unknown for longer: a person is told
+LOOKUP_PAUSE = dt.timedelta(seconds=2)  # between lookups where the platform has no lag
 
 
 def posting_key(
@@ -44,40 +45,66 @@ def retry_delay(attempts: int, chance: float, named: float | None) -> dt.timedel
 
 
 def may_still_send(claimed_until: dt.datetime | None, now: dt.datetime) -> bool:
-    """Whether a call that begins now ends within its claim. A worker that was frozen finds here
-    that somebody else may have looked the document up, found nothing and sent it meanwhile."""
-    return claimed_until is not None and now + CALL_DEADLINE <= claimed_until
+    """Whether a call that begins now begins within its claim; while it is out the claim is
+    renewed, or the call given up. A worker that was frozen finds here that somebody else may have
+    looked the document up, found nothing and sent it meanwhile."""
+    return claimed_until is not None and now + SEND_MARGIN <= claimed_until
 
 
 @dataclass(frozen=True, slots=True)
 class UnknownPlan:
-    """What to do about a posting whose outcome is unknown: look_up, send_again or park."""
+    """What to do about a posting whose outcome is unknown: look_up, send_again, bury or park.
+
+    ``bury``: its attempts are used up and it is not there; it becomes a dead letter.
+    """
 
     action: str
     wait: dt.timedelta = dt.timedelta(0)
 
 
 def after_unknown(
-    capability: Capability, sent_ago: dt.timedelta, absent_times: int
+    capability: Capability, sent_ago: dt.timedelta, absent_times: int, attempts: int = 1
 ) -> UnknownPlan:
-    """Decide by the connector's declared capability (the posting protocol, step 5)."""
+    """Decide by the connector's declared capability (the posting protocol, step 5).
+
+    ``attempts`` were dispatched: a crash never reports a failure, so at the fifth nothing is sent
+    again; once it is known not to be there it is buried. ``wait`` is the time from one lookup
+    that found nothing to the next.
+    """
     if capability.after_unknown is AfterUnknown.NONE:
         return UnknownPlan("park")
-    if capability.after_unknown is AfterUnknown.UNIQUE_REFERENCE:
-        return UnknownPlan("send_again")
-    if capability.after_unknown is AfterUnknown.NATIVE_KEY and sent_ago < capability.ttl:
+    keyed = capability.after_unknown is AfterUnknown.NATIVE_KEY and sent_ago < capability.ttl
+    unique = capability.after_unknown is AfterUnknown.UNIQUE_REFERENCE
+    used_up = attempts >= MAX_ATTEMPTS
+    if (keyed or unique) and not used_up:
         return UnknownPlan("send_again")
     if absent_times >= 2:
-        return UnknownPlan("send_again")
-    return UnknownPlan("look_up", capability.visibility_lag if absent_times else dt.timedelta(0))
+        return UnknownPlan("bury" if used_up else "send_again")
+    return UnknownPlan("look_up", max(capability.visibility_lag, LOOKUP_PAUSE))
 
 
-def differences(meant: Mapping[str, Any], found: ReadBack) -> list[str]:
+# The platform said that it did not take the call: no attempt was made of it.
+NOT_TAKEN = frozenset({"unreachable", "rate_limited"})
+
+
+def counts_as_attempt(code: str, *, circuit_closed: bool) -> bool:
+    """Whether a failed dispatch uses up one of the attempts. Waiting burns none: neither what
+    was not taken, nor what a platform in an outage did with a probe."""
+    return circuit_closed and code not in NOT_TAKEN
+
+
+def differences(
+    meant: Mapping[str, Any], found: ReadBack, shows: frozenset[str] = SHOWN
+) -> list[str]:
     """What the vendor's document says otherwise than we meant; empty when all agrees.
 
-    Compared are the keys of ``meant``: currency, net, tax, gross (major units), entity,
-    document_date, period and dimensions (each must be present on the document).
+    Compared are the keys of ``meant`` that the read-back ``shows``: currency, net, tax, gross
+    (major units), entity, document_date, period and dimensions. A field that should be shown and
+    is missing is a difference. The period meant is the month of the document's date, unless
+    ``meant`` names one.
     """
+    date = str(meant.get("document_date") or "")
+    meant = {"period": date[:7], **meant}
     said = {
         "currency": found.currency,
         "net": found.net,
@@ -88,15 +115,19 @@ def differences(meant: Mapping[str, Any], found: ReadBack) -> list[str]:
         "period": found.period,
     }
     unlike = [
-        f"{name} is {said[name]} instead of {meant[name]}"
+        f"{name} is {_words(said[name])} instead of {meant[name]}"
         for name in said
-        if meant.get(name) not in (None, "") and said[name] not in (None, "")
+        if name in shows and meant.get(name) not in (None, "")
         if not _same(meant[name], said[name])
     ]
-    absent = [d for d in meant.get("dimensions", ()) if d and d not in found.dimensions]
-    if found.dimensions or absent:
+    if "dimensions" in shows:
+        absent = [d for d in meant.get("dimensions", ()) if d and d not in found.dimensions]
         unlike += [f"dimension {dimension} is not on the document" for dimension in absent]
     return unlike
+
+
+def _words(said: Any) -> str:
+    return "missing" if said in (None, "") else str(said)
 
 
 def _same(meant: Any, said: Any) -> bool:

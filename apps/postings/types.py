@@ -44,3 +44,36 @@ class Outcome:
     reading: ReadBack | None = None
     error: HubError | None = None
     unsent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """What waits behind a posting that does not go on."""
+
+    count: int
+    amounts: Mapping[str, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class LaneBudget:
+    """A connection's call budget as people see it.
+
+    ``pace`` is calls per second at most, None without a known limit; ``at_once`` of ``ceiling``
+    calls may be out together. ``waiting`` writes can go, ``blocked`` stand behind one that needs a
+    person. ``clears_in`` is seconds until what waits is through, None when nobody can say: held by
+    a person, or nothing was measured yet. ``refused_writes`` came under a claim that was over.
+    """
+
+    pace: float | None
+    at_once: int
+    ceiling: int
+    calls_last_minute: int
+    refused_last_minute: int
+    retries_last_minute: int
+    first_tries_last_minute: int
+    waiting: int
+    blocked: int
+    unknown: int
+    held_seconds: float | None
+    clears_in: float | None
+    refused_writes: int

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from apps.core.codec import to_json
 from apps.exceptions.models import ExceptionCase
 from apps.resolutions.subjects import CUSTOMER_LABELS, Subject, master_data_of, payload_of
-from apps.resolutions.types import CORRECT, DECIDE, DISCARD, EDIT, MAP_VALUE, Choice, Field
+from apps.resolutions.types import CORRECT, DECIDE, DISCARD, EDIT, MAP_VALUE, SKIP, Choice, Field
 
 EXISTS, ABSENT, ACCEPT = "exists", "absent", "accept"
 
@@ -75,4 +75,5 @@ _FORMS: dict[str, Callable[[ExceptionCase, Subject], tuple[Field, ...]]] = {
     EDIT: _edit,
     DISCARD: _reason,
     DECIDE: _decide,
+    SKIP: _reason,
 }

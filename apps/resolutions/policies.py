@@ -11,6 +11,7 @@ from apps.resolutions.types import (
     MAP_VALUE,
     NEXT_PERIOD,
     RETRY,
+    SKIP,
     Evidence,
 )
 
@@ -41,6 +42,7 @@ PERMISSION = {
     NEXT_PERIOD: "case.resolve",
     DISCARD: "case.resolve",
     DECIDE: "outcome.propose",
+    SKIP: "outcome.propose",
 }
 BREAK_PERMISSION = "reconciliation.decide"
 
@@ -53,6 +55,7 @@ SUBJECTS = {
     NEXT_PERIOD: ("postings.posting",),
     DISCARD: ("postings.posting", "workflows.step", "ingestion.event", "reconciliation.break"),
     DECIDE: ("postings.posting",),
+    SKIP: ("postings.posting",),
 }
 
 
@@ -66,6 +69,7 @@ class CaseFacts:
     has_master_data: bool
     has_payload: bool
     has_posting_date: bool
+    blocks: bool = False
 
 
 def remedies_of(facts: CaseFacts) -> list[str]:
@@ -76,9 +80,13 @@ def remedies_of(facts: CaseFacts) -> list[str]:
         EDIT: facts.has_payload,
         NEXT_PERIOD: facts.has_posting_date,
     }
+    listed = BY_CODE.get(facts.code, OTHERWISE)
+    if facts.blocks:  # a stuck head with others behind it: before discarding, after mending
+        place = listed.index(DISCARD) if DISCARD in listed else len(listed)
+        listed = (*listed[:place], SKIP, *listed[place:])
     return [
         remedy
-        for remedy in BY_CODE.get(facts.code, OTHERWISE)
+        for remedy in listed
         if facts.subject_type in SUBJECTS[remedy] and possible.get(remedy, True)
     ]
 

@@ -11,6 +11,8 @@ from apps.core.scoping import ScopedQuerySet
 from apps.exceptions.models import ExceptionCase
 from apps.exceptions.selectors import family_members
 from apps.jobs.models import Batch, BatchItem
+from apps.postings.models import STUCK
+from apps.postings.selectors import blocked_behind
 from apps.resolutions.forms import fields_of
 from apps.resolutions.models import Resolution
 from apps.resolutions.policies import (
@@ -21,7 +23,7 @@ from apps.resolutions.policies import (
     remedies_of,
 )
 from apps.resolutions.subjects import Subject, master_data_of, payload_of, subject_of
-from apps.resolutions.types import DECIDE, DISCARD, MAP_VALUE, Evidence, Remedy
+from apps.resolutions.types import DECIDE, DISCARD, MAP_VALUE, SKIP, Evidence, Remedy
 from apps.resolutions.words import words_of
 from apps.users.policies import may, who_may
 
@@ -53,6 +55,9 @@ def facts_of(case: ExceptionCase, subject: Subject) -> CaseFacts:
         has_master_data=master_data_of(case, subject) is not None,
         has_payload=payload_of(subject.event) is not None,
         has_posting_date=posting is not None and bool(posting.payload.get("posting_date")),
+        blocks=posting is not None
+        and posting.state in STUCK
+        and blocked_behind(posting).count > 0,
     )
 
 
@@ -71,14 +76,14 @@ def _remedy(
         title=words.title,
         note=words.note,
         scope=words.scope,
-        scope_note=words.scope_note,
+        scope_note=_behind(subject) if code == SKIP else words.scope_note,
         fields=fields_of(code, case, subject),
         held=evidence.held,
         tried=evidence.tried,
         members=members if code == MAP_VALUE else 1,
         poor=code == DISCARD or is_poor(evidence),
-        needs_reason=code in (DISCARD, DECIDE),
-        needs_second_person=code in (MAP_VALUE, DECIDE),
+        needs_reason=code in (DISCARD, DECIDE, SKIP),
+        needs_second_person=code in (MAP_VALUE, DECIDE, SKIP),
         blocked="" if may(principal, action) else f"Only {who_may(action)} may do this.",
     )
 
@@ -120,3 +125,13 @@ def payload_text(case: ExceptionCase) -> str:
     """The payload of an inbound case as the text a person edits; empty when there is none."""
     payload = payload_of(subject_of(case).event)
     return "" if payload is None else dumps(payload)
+
+
+def _behind(subject: Subject) -> str:
+    """What a stuck head holds up: ``3 wait behind it: 300.00 EUR``."""
+    blocked = blocked_behind(subject.posting) if subject.posting else None
+    if blocked is None or not blocked.count:
+        return "nothing waits behind it"
+    sums = ", ".join(f"{total:.2f} {currency}" for currency, total in blocked.amounts.items())
+    verb = "waits" if blocked.count == 1 else "wait"
+    return f"{blocked.count} {verb} behind it: {sums}" if sums else f"{blocked.count} {verb}"

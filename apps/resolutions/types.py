@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 RETRY, MAP_VALUE, CORRECT, EDIT = "retry", "map_value", "correct_master_data", "edit_and_retry"
 NEXT_PERIOD, DISCARD, DECIDE = "retry_next_period", "discard", "decide_outcome"
+SKIP = "skip_head"
 
 
 @dataclass(frozen=True, slots=True)

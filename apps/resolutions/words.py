@@ -11,6 +11,7 @@ from apps.resolutions.types import (
     MAP_VALUE,
     NEXT_PERIOD,
     RETRY,
+    SKIP,
 )
 
 
@@ -64,6 +65,13 @@ def words_of(remedy: str, case: ExceptionCase, members: int) -> Words:
             f"Gives {document} up: nothing more is sent for it. This cannot be taken back.",
             "this case",
             "leaves a gap between the systems",
+        ),
+        SKIP: Words(
+            "Let those behind it go on",
+            f"{document} stays as it is and keeps this case; what waits behind it is sent in its "
+            f"order. A second person approves first.",
+            "this case",
+            "needs a second person",
         ),
         DECIDE: Words(
             "Decide what happened",

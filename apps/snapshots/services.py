@@ -1,31 +1,31 @@
 """Keeping what the platforms say: pages of documents, stored as sets."""
 
-import asyncio
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection as database
 
 from apps.connectors.base import SnapshotDocument, SnapshotPage
+from apps.connectors.http import Session
+from apps.connectors.lanes.counts import count
+from apps.connectors.lanes.lease import database_now
+from apps.connectors.lanes.run import run_lane
+from apps.connectors.lanes.work import CLAIM_TTL, Done, Job, Lane, Priority
 from apps.connectors.models import Connection
-from apps.connectors.registry import connector_for
-from apps.connectors.services import note_failure, note_success, open_session, pause_connection
 from apps.core.codec import content_hash, dumps
-from apps.core.errors import ConfigurationError, HubError
 from apps.core.ids import uuid7
 from apps.core.principal import system_actor
-from apps.core.stopping import stopping
 from apps.events.services import acting, publish_events
 from apps.events.types import NewEvent
-from apps.jobs.services import acquire_leases, release_leases
+from apps.jobs.services import note_stale_writes
 from apps.organisation.models import LegalEntity
 from apps.snapshots.models import SourceDocumentLine
 from apps.snapshots.types import READ, Stored
 
 SNAPSHOTS = system_actor("snapshots.reader")
-LEASE = dt.timedelta(seconds=75)
-PAGES_AT_ONCE = 20
 
 _UPSERT = """
 INSERT INTO snapshots_sourcedocument AS kept (
@@ -126,69 +126,98 @@ def _replace_lines(changed: Mapping[Key, Any], latest: Mapping[Key, SnapshotDocu
     )
 
 
-def refresh_connection(
-    connection_id: str, *, worker: str, clock: Callable[[], dt.datetime]
-) -> Stored:
+def refresh_connection(connection_id: str, *, worker: str) -> None:
     """Read what changed in one connection since the last reading and keep it.
 
-    It shares the lease of the connection's reader, so that reading makes one call at a time
-    (ADR-0011); it stops after 20 pages, and the next slot goes on at the cursor.
+    The pages are asked for in the connection's lane, after everything else that is due there
+    (ADR-0019); what this holding of the lane does not reach, the next one reads.
     """
-    key = f"read:{connection_id}"
-    if key not in acquire_leases([key], owner=worker, ttl=LEASE):
-        return Stored(0, 0)
-    connection = Connection.objects.get(id=connection_id)
-    try:
-        if connection.state != "active":
-            return Stored(0, 0)
-        return _refresh(connection, clock)
-    except HubError as error:
-        _note_error(connection, error, clock())
-        return Stored(0, 0)
-    finally:
-        release_leases([key], owner=worker)
+    Connection.objects.filter(id=connection_id, snapshot_due_at__isnull=True).update(
+        snapshot_due_at=database_now()
+    )
+    run_lane(connection_id, worker=worker)
 
 
-def _note_error(connection: Connection, error: HubError, now: dt.datetime) -> None:
-    if isinstance(error, ConfigurationError):
-        pause_connection(connection.id, reason=error.facts.message, actor=SNAPSHOTS, now=now)
-        return
-    note_failure(connection.id, error.facts, now=now)
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A page that was asked for: of which type, due since when, asked for when, from where."""
+
+    document_type: str
+    due_at: dt.datetime
+    begun: dt.datetime
+    cursor: Mapping[str, Any]
 
 
-def _refresh(connection: Connection, clock: Callable[[], dt.datetime]) -> Stored:
-    given = changed = 0
-    offered = connector_for(connection.vendor).snapshot_types
-    for document_type in (t for t in READ.get(connection.role, ()) if t in offered):
-        for _ in range(PAGES_AT_ONCE):
-            begun = clock()
-            page = asyncio.run(_page(connection, document_type))
-            stored = _store_page(connection, document_type, page, begun)
-            given, changed = given + stored.given, changed + stored.changed
-            if not page.more or stopping():
-                break
-    if given:
-        note_success(connection.id, now=clock())
-    return Stored(given, changed)
+class SnapshotPages:
+    """Pages of the documents that a platform keeps, one type after the other."""
+
+    name, priority = "snapshots.page", Priority.SNAPSHOT
+
+    def claim(self, lane: Lane, room: int) -> Sequence[Job]:
+        """The next page, when a reading is due."""
+        row = lane.connection
+        if lane.draining or row.snapshot_due_at is None or row.snapshot_due_at > lane.now:
+            return []
+        due_at = row.snapshot_due_at
+        document_type = _unread(lane, due_at)
+        if document_type is None:
+            Connection.objects.filter(id=row.id).update(snapshot_due_at=None)
+            return []
+        claimed = Connection.objects.filter(id=row.id, snapshot_due_at=due_at)
+        if not claimed.update(snapshot_due_at=lane.now + CLAIM_TTL):
+            return []
+        count(row.id, reads=1)
+        cursor = _cursor_of(row, document_type)
+
+        async def run(session: Session) -> SnapshotPage:
+            return await lane.connector.snapshot(session, document_type, cursor)
+
+        return [Job(_Wanted(document_type, due_at, lane.now, cursor), run, lane.born)]
+
+    def renew(self, lane: Lane, jobs: Sequence[Job]) -> None:
+        row = Connection.objects.filter(id=lane.connection.id)
+        row.update(snapshot_due_at=lane.now + CLAIM_TTL)
+
+    def settle(self, lane: Lane, done: Sequence[Done]) -> None:
+        """Keep the page and go on; a failed reading waits for its next slot."""
+        for one in done:
+            wanted: _Wanted = one.job.item
+            due_at = wanted.due_at if one.error is None else None
+            if one.error is None and not _store_page(lane.connection.id, wanted, one.value):
+                continue
+            Connection.objects.filter(id=lane.connection.id).update(snapshot_due_at=due_at)
 
 
-async def _page(connection: Connection, document_type: str) -> SnapshotPage:
-    connector = connector_for(connection.vendor)
-    cursor = connection.snapshot_cursors.get(document_type, {}).get("cursor", {})
-    async with open_session(connection) as session:
-        return await connector.snapshot(session, document_type, cursor)
+def _cursor_of(row: Connection, document_type: str) -> Mapping[str, Any]:
+    cursor: Mapping[str, Any] = row.snapshot_cursors.get(document_type, {}).get("cursor", {})
+    return cursor
 
 
-def _store_page(
-    connection: Connection, document_type: str, page: SnapshotPage, begun: dt.datetime
-) -> Stored:
-    """Keep a page and move the cursor in one transaction.
+def _unread(lane: Lane, due_at: dt.datetime) -> str | None:
+    """The first type that was not read to its end since the reading fell due."""
+    for document_type in READ.get(lane.connection.role, ()):
+        read_at = lane.connection.snapshot_cursors.get(document_type, {}).get("read_at")
+        if document_type in lane.connector.snapshot_types and (
+            read_at is None or dt.datetime.fromisoformat(read_at) < due_at
+        ):
+            return document_type
+    return None
+
+
+def _store_page(connection_id: uuid.UUID, wanted: _Wanted, page: SnapshotPage) -> bool:
+    """Keep a page and move the cursor in one transaction. False when another worker has moved the
+    cursor since the page was asked for; nothing is kept then.
 
     ``read_at`` moves only at the last page: until then, what is absent may only be unread. It is
     the moment before the page was asked for, so that nothing newer counts as read.
     """
-    before = connection.snapshot_cursors.get(document_type, {})
+    document_type, begun = wanted.document_type, wanted.begun
     with acting(SNAPSHOTS):
+        connection = Connection.objects.select_for_update().get(id=connection_id)
+        if _cursor_of(connection, document_type) != wanted.cursor:
+            note_stale_writes("snapshots.page", 1)
+            return False
+        before = connection.snapshot_cursors.get(document_type, {})
         stored = store_documents(connection, page.documents, now=begun)
         connection.snapshot_cursors[document_type] = {
             "cursor": dict(page.cursor),
@@ -199,7 +228,7 @@ def _store_page(
         if stored.changed or first_reading:
             event = _refreshed(connection, document_type, stored)
             publish_events([event], actor=SNAPSHOTS, now=begun)
-    return stored
+    return True
 
 
 def _refreshed(connection: Connection, document_type: str, stored: Stored) -> NewEvent:

@@ -5,12 +5,9 @@ import socket
 
 from celery import shared_task
 
-from apps.core.clock import utc_now
 from apps.snapshots import services
 
 
 @shared_task(name="snapshots.refresh")
 def refresh(connection_id: str) -> None:
-    services.refresh_connection(
-        connection_id, worker=f"snapshots:{socket.gethostname()}:{os.getpid()}", clock=utc_now
-    )
+    services.refresh_connection(connection_id, worker=f"{socket.gethostname()}:{os.getpid()}")

@@ -11,6 +11,9 @@ from rest_framework.response import Response
 from apps.api.views import HubListView, HubView
 from apps.connectors.models import Connection
 from apps.connectors.selectors import get_connection
+from apps.core.clock import utc_now
+from apps.postings.selectors import lane_budgets
+from apps.postings.types import LaneBudget
 
 
 class ConnectionSerializer(serializers.Serializer[Connection]):
@@ -23,6 +26,30 @@ class ConnectionSerializer(serializers.Serializer[Connection]):
     circuit = serializers.CharField(help_text="closed, open or half_open")
     last_success_at = serializers.DateTimeField(allow_null=True)
     last_failure_at = serializers.DateTimeField(allow_null=True)
+    held_until = serializers.DateTimeField(
+        allow_null=True, help_text="no call before: Retry-After or a maintenance window"
+    )
+    held_reason = serializers.CharField()
+
+
+class BudgetSerializer(serializers.Serializer[LaneBudget]):
+    pace = serializers.FloatField(allow_null=True, help_text="calls per second at most")
+    at_once = serializers.IntegerField(help_text="calls at once now")
+    ceiling = serializers.IntegerField(help_text="calls at once at most")
+    calls_last_minute = serializers.IntegerField()
+    refused_last_minute = serializers.IntegerField(help_text="for a limit of the platform")
+    first_tries_last_minute = serializers.IntegerField()
+    retries_last_minute = serializers.IntegerField()
+    waiting = serializers.IntegerField(help_text="writes that can go")
+    blocked = serializers.IntegerField(help_text="writes behind one that needs a person")
+    unknown = serializers.IntegerField()
+    held_seconds = serializers.FloatField(allow_null=True)
+    clears_in = serializers.FloatField(allow_null=True, help_text="seconds; null: nobody can say")
+    refused_writes = serializers.IntegerField(help_text="results that came too late, in all")
+
+
+class ConnectionWithBudgetSerializer(ConnectionSerializer):
+    budget = BudgetSerializer()
 
 
 class ConnectionList(HubListView):
@@ -42,6 +69,9 @@ class ConnectionDetail(HubView):
 
     actions: ClassVar = {"GET": "connection.read"}
 
-    @extend_schema(responses=ConnectionSerializer)
+    @extend_schema(responses=ConnectionWithBudgetSerializer)
     def get(self, request: Request, code: str) -> Response:
-        return Response(ConnectionSerializer(get_connection(self.principal, code)).data)
+        connection = get_connection(self.principal, code)
+        budget = lane_budgets([connection], utc_now())[connection.id]
+        shown = ConnectionSerializer(connection).data
+        return Response({**shown, "budget": BudgetSerializer(budget).data})

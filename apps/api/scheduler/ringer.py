@@ -28,6 +28,7 @@ SCHEDULE = {
     "workflows.expire": 10,
     "exceptions.wake_snoozed": 30,
     "monitoring.rebuild": 5,
+    "postings.report_unsettled": 30,
     "reconciliation.work": 5,
     "resolutions.sweep_batches": 10,
     "approvals.expire": 60,

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.connectors import selectors
-from apps.connectors.models import Connection, Exchange
+from apps.connectors.models import Connection, Exchange, MaintenanceWindow
 from apps.connectors.policies import circuit_shown
 from apps.console.sections.changes import Change, change_of
 from apps.core.principal import Principal
@@ -19,6 +19,8 @@ from apps.events.models import Event
 from apps.exceptions.models import OPEN_STATES, ExceptionCase
 from apps.ingestion.selectors import find_source_check
 from apps.postings.models import Posting
+from apps.postings.selectors import lane_budgets
+from apps.postings.types import LaneBudget
 
 QUEUED = ("queued", "sending", "unknown")
 STALE_AFTER = dt.timedelta(minutes=15)
@@ -97,6 +99,8 @@ class ConnectionDetail:
     sentence: str
     consequences: list[str]
     figures: list[Figure]
+    budget: list[Figure]
+    windows: list[MaintenanceWindow]
     calls: list[Exchange]
     events: list[Change]
     open_cases: int
@@ -126,6 +130,8 @@ def connection_detail(
         _sentence(row, now),
         _consequences(row),
         [*_figures(row, figures), *_comparison(connection)],
+        _budget(lane_budgets([connection], now)[connection.id], now),
+        list(connection.windows.all()),
         list(calls[:30]),
         [
             change_of(event)
@@ -189,3 +195,40 @@ def _figures(row: ConnectionRow, hour: dict[str, Any]) -> list[Figure]:
             tones.get(connection.circuit, ""),
         ),
     ]
+
+
+def _budget(budget: LaneBudget, now: dt.datetime) -> list[Figure]:
+    """The call budget that everything sent to this platform shares."""
+    pace = f"{budget.pace:.1f} a second" if budget.pace else "No limit met"
+    refused = budget.refused_last_minute
+    return [
+        Figure("Clears at", _clears_at(budget, now), _cleared(budget)),
+        Figure("Calls, last minute", str(budget.calls_last_minute), f"limit: {pace.lower()}"),
+        Figure(
+            "At once", f"{budget.at_once} of {budget.ceiling}",
+            f"{refused} refused for the limit" if refused else "none refused for a limit",
+            "near" if refused or budget.at_once < budget.ceiling else "",
+        ),
+        Figure(
+            "Late results refused", str(budget.refused_writes),
+            f"{budget.retries_last_minute} retries in the last minute",
+        ),
+    ]  # fmt: skip
+
+
+def _clears_at(budget: LaneBudget, now: dt.datetime) -> str:
+    if budget.waiting == 0:
+        return "Clear"
+    if budget.clears_in is None:
+        return "Unknown"
+    at = timezone.localtime(now + dt.timedelta(seconds=budget.clears_in))
+    return f"{at:%H:%M:%S}" if budget.clears_in < 3600 else f"{at:%d %b %H:%M}"
+
+
+def _cleared(budget: LaneBudget) -> str:
+    words = f"{budget.waiting} can go"
+    if budget.blocked:
+        words += f", {budget.blocked} behind one that needs a person"
+    if budget.held_seconds is None:
+        return f"{words}; held by a person"
+    return f"{words}; held {budget.held_seconds:.0f} s" if budget.held_seconds else words

@@ -1,17 +1,21 @@
 """Connections: their state, their calls, and steering them with a reason."""
 
+import uuid
+
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 
-from apps.connectors.models import Connection
+from apps.connectors.lanes.maintenance import add_window, drop_window
+from apps.connectors.models import Connection, MaintenanceWindow
 from apps.connectors.selectors import get_connection
 from apps.connectors.services import drain_connection, pause_connection, resume_connection
 from apps.console.access import action, page
-from apps.console.forms import ReasonForm
+from apps.console.forms import ReasonForm, WindowForm
 from apps.console.requests import ConsoleRequest
 from apps.console.sections.connectors import connection_detail, list_connections
 from apps.core.clock import utc_now
+from apps.core.errors import ConfigurationError
 from apps.users.policies import may
 
 STEERING = {
@@ -75,4 +79,31 @@ def steer(request: ConsoleRequest, code: str, how: str) -> HttpResponse:
     )
     told = f"{connection.name} {words}." if moved else f"{connection.name} was already so."
     messages.success(request, told)
+    return redirect("connector", code)
+
+
+@action("connection.steer")
+def add_maintenance(request: ConsoleRequest, code: str) -> HttpResponse:
+    """Add a maintenance window: on a date, or daily."""
+    connection = _visible(request, code)
+    form = WindowForm(request.POST)
+    if not form.is_valid():
+        field, errors = next(iter(form.errors.items()))
+        return _render(request, code, problem=f"{field}: {errors[0]}", status=422)
+    daily = [] if form.cleaned_data["on_date"] else list(range(7))
+    window = MaintenanceWindow(connection=connection, weekdays=daily, **form.cleaned_data)
+    try:
+        add_window(window, actor=request.principal.actor, now=utc_now())
+    except ConfigurationError as error:
+        return _render(request, code, problem=error.facts.message, status=422)
+    messages.success(request, f"{connection.name} is left alone {window.shown}.")
+    return redirect("connector", code)
+
+
+@action("connection.steer")
+def drop_maintenance(request: ConsoleRequest, code: str, window_id: uuid.UUID) -> HttpResponse:
+    """Take a maintenance window away; what it held goes on."""
+    connection = _visible(request, code)
+    gone = drop_window(connection, window_id, actor=request.principal.actor, now=utc_now())
+    messages.success(request, "The window is removed." if gone else "It was removed already.")
     return redirect("connector", code)

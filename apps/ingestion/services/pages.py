@@ -59,8 +59,10 @@ def store_page(connection: Connection, page: Page, now: dt.datetime) -> int | No
 
 
 def _move_cursor(connection: Connection, page: Page, now: dt.datetime) -> bool:
-    """Move the cursor from where the page was read; False when it stands elsewhere."""
-    following, rest = dict(page.cursor), dt.timedelta(seconds=connection.poll_every_seconds)
+    """Move the cursor from where the page was read; False when it stands elsewhere. When there is
+    more, the next page is due at once."""
+    seconds = 0 if page.more else connection.poll_every_seconds
+    following, rest = dict(page.cursor), dt.timedelta(seconds=seconds)
     stands = Connection.objects.filter(id=connection.id, poll_cursor=connection.poll_cursor)
     moved = stands.update(poll_cursor=following, next_poll_at=now + rest)
     connection.poll_cursor, connection.next_poll_at = following, now + rest

@@ -2,14 +2,18 @@
 
 import datetime as dt
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from django.db import connection as database
 
+from apps.connectors.lanes.counts import count, retries_left
+from apps.connectors.lanes.work import CLAIM_TTL
 from apps.connectors.models import Connection
 from apps.core.errors import ErrorFacts
 from apps.core.failpoints import failpoint
-from apps.core.fsm import transition_rows, transition_set
+from apps.core.fsm import transition_rows
 from apps.core.principal import system_actor
 from apps.events.services import acting, publish_events
 from apps.exceptions.services import open_cases
@@ -18,37 +22,70 @@ from apps.mappings.types import Missing, Translated, TranslationRequest
 from apps.organisation.models import LegalEntity
 from apps.postings.announce import posting_case, posting_event
 from apps.postings.models import OPEN_STATES, Attempt, Posting
-from apps.postings.policies import CLAIM_TTL
 
 LANE = system_actor("postings.lane")
+WORKER_LOST = "claim_expired"  # the code of a posting whose worker came to no end with it
 
+# Close-critical first: a document of a period that is being closed or ends within two days, then
+# what is material, then by due time. Only heads are looked at, so no key is ever reordered.
 _HEADS = """
 SELECT p.id FROM postings_posting p JOIN (
     SELECT DISTINCT ON (ordering_key) id FROM postings_posting
-    WHERE connection_id = %(connection)s AND state = ANY(%(open)s)
+    WHERE connection_id = %(connection)s AND state = ANY(%(open)s) AND skipped_at IS NULL
     ORDER BY ordering_key, sequence
 ) head USING (id)
 WHERE p.state = ANY(%(states)s) AND p.due_at <= clock_timestamp()
   AND NOT (p.is_held AND p.state = 'queued')
-ORDER BY p.due_at LIMIT %(limit)s FOR UPDATE OF p SKIP LOCKED
+  AND (%(again)s OR p.first_sent_at IS NULL OR p.error_code = %(lost)s)
+ORDER BY EXISTS (
+    SELECT FROM organisation_postingperiod o
+    WHERE o.legal_entity_id = p.legal_entity_id AND p.posting_date >= o.start
+      AND p.posting_date < o.end AND (o.state IN ('closing', 'reopened')
+           OR (o.state = 'open' AND o.end <= clock_timestamp()::date + 2))
+  ) DESC, p.is_material DESC, p.due_at, p.sequence
+LIMIT %(limit)s FOR UPDATE OF p SKIP LOCKED
 """
 _EXPIRED = """
-SELECT id FROM postings_posting
+SELECT id, claim_epoch + 1 FROM postings_posting
 WHERE connection_id = %s AND state = 'sending' AND claimed_until < clock_timestamp()
 FOR UPDATE SKIP LOCKED
+"""
+_RENEW = """
+WITH until AS (SELECT clock_timestamp() + make_interval(secs => %s) AS at)
+UPDATE postings_posting AS p SET claimed_until = until.at,
+    due_at = CASE p.state WHEN 'sending' THEN p.due_at ELSE until.at END
+FROM until, unnest(%s::uuid[], %s::text[], %s::bigint[]) AS given(id, token, epoch)
+WHERE p.id = given.id AND p.claimed_by = given.token AND p.claim_epoch = given.epoch
+  AND p.state IN ('sending', 'unknown', 'posted')
+RETURNING p.id, p.claimed_until
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Postings this lane holds under one token; a write without the token is refused."""
+    """Postings this lane holds under one token and each under its epoch; a write under another
+    token or an older epoch is refused."""
 
     token: str
     postings: list[Posting]
 
 
-def due_heads(connection: Connection, states: list[str], limit: int) -> list[uuid.UUID]:
-    """Lock the due heads of the ordering keys: a later posting of a key never goes first."""
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A posting under the token of the claim that holds it."""
+
+    posting: Posting
+    token: str
+
+
+def due_heads(
+    connection: Connection, states: list[str], limit: int, *, again: bool = True
+) -> list[uuid.UUID]:
+    """Lock the due heads of the ordering keys: a later posting of a key never goes first.
+
+    ``again`` False leaves out what was sent before: the retry budget is used up. What a worker
+    left behind that died is no retry: nothing at the platform had failed.
+    """
     with database.cursor() as cursor:
         cursor.execute(
             _HEADS,
@@ -57,6 +94,8 @@ def due_heads(connection: Connection, states: list[str], limit: int) -> list[uui
                 "open": list(OPEN_STATES),
                 "states": states,
                 "limit": limit,
+                "again": again,
+                "lost": WORKER_LOST,
             },
         )
         return [row[0] for row in cursor.fetchall()]
@@ -66,39 +105,83 @@ def claim_sends(connection: Connection, *, worker: str, limit: int, now: dt.date
     """Move due heads from queued to sending, each translated and counted as an attempt.
 
     A posting whose values no mapping knows is rejected here, with its case, and is not sent.
+    Retries beyond the retry budget stay queued; first tries pass them. ``now`` is the
+    database's clock.
     """
-    token = f"{worker}:{uuid.uuid4().hex[:8]}"
+    token = new_token(worker)
     with acting(LANE):
-        postings = list(
-            Posting.objects.filter(id__in=due_heads(connection, ["queued"], limit))
-            .select_related("legal_entity")
-            .order_by("due_at")
-        )
+        left = retries_left(connection.id, now)
+        ids = due_heads(connection, ["queued"], limit, again=left > 0)
+        found = Posting.objects.select_related("legal_entity").in_bulk(ids)
+        postings = _within(left, [found[pk] for pk in ids])
         if postings:
             failpoint("posting.after_intent")
         held = _translate(connection, postings, now)
-        moved = set(
-            transition_rows(
-                Posting, "send", [(p.id, _sending_values(p, token, now)) for p in held]
-            )
-        )
+        again = sum(_is_retry(posting) for posting in held)
+        values = [(p.id, _sending_values(p, token, now)) for p in held]
+        moved = set(transition_rows(Posting, "send", values))
         held = [p for p in held if p.id in moved]
-        Attempt.objects.bulk_create([_attempt(p, "send", worker, now) for p in held])
+        Attempt.objects.bulk_create([attempt(p, "send", worker, token, now) for p in held])
+        count(connection.id, first_tries=len(held) - again, retries=again)
     return Claim(token, held)
 
 
-def expire_claims(connection: Connection) -> None:
-    """A claim that ran out while sending leaves an unknown outcome, to be looked up."""
+def new_token(worker: str) -> str:
+    """A token that no other claim has."""
+    return f"{worker}:{uuid.uuid4().hex[:8]}"
+
+
+def _is_retry(posting: Posting) -> bool:
+    return posting.first_sent_at is not None and posting.error_code != WORKER_LOST
+
+
+def _within(left: int, postings: list[Posting]) -> list[Posting]:
+    """First tries, and as many retries as are left, in the given order."""
+    kept = []
+    for posting in postings:
+        if _is_retry(posting):
+            if left <= 0:
+                continue
+            left -= 1
+        kept.append(posting)
+    return kept
+
+
+def claim_columns(claims: Sequence[Held]) -> list[list[Any]]:
+    """Claims as columns: posting, token, epoch."""
+    return [
+        [held.posting.id for held in claims],
+        [held.token for held in claims],
+        [held.posting.claim_epoch for held in claims],
+    ]
+
+
+def renew_claims(claims: Sequence[Held]) -> None:
+    """Hold on to postings whose calls are still out; one that was taken over is left alone."""
+    with acting(LANE), database.cursor() as cursor:
+        cursor.execute(_RENEW, [CLAIM_TTL.total_seconds(), *claim_columns(claims)])
+        until = dict(cursor.fetchall())
+    for held in claims:
+        held.posting.claimed_until = until.get(held.posting.id, held.posting.claimed_until)
+
+
+def expire_claims(connection: Connection, now: dt.datetime) -> None:
+    """A claim that ran out while sending leaves an unknown outcome, to be looked up.
+
+    The epoch rises, so that the late result of its worker is refused.
+    """
     with acting(LANE):
         with database.cursor() as cursor:
             cursor.execute(_EXPIRED, [connection.id])
-            ids = [row[0] for row in cursor.fetchall()]
-        transition_set(Posting, "lose_track", ids, error_code="claim_expired")
-
-
-def note_try(claim: Claim, kind: str, worker: str, now: dt.datetime) -> None:
-    """Record that a lookup or read-back was dispatched."""
-    Attempt.objects.bulk_create([_attempt(p, kind, worker, now) for p in claim.postings])
+            expired = cursor.fetchall()
+        rows = [
+            (pk, {"error_code": WORKER_LOST, "claim_epoch": epoch, "unsettled_since": now,
+                  "due_at": now})
+            for pk, epoch in expired
+        ]  # fmt: skip
+        moved = transition_rows(Posting, "lose_track", rows)
+        postings = list(Posting.objects.filter(id__in=moved))
+        publish_events([posting_event(p, "unknown") for p in postings], actor=LANE, now=now)
 
 
 def _sending_values(posting: Posting, token: str, now: dt.datetime) -> dict[str, object]:
@@ -107,21 +190,26 @@ def _sending_values(posting: Posting, token: str, now: dt.datetime) -> dict[str,
     posting.claim_epoch += 1
     posting.claimed_until = now + CLAIM_TTL
     posting.first_sent_at = posting.first_sent_at or now
+    posting.unsettled_since = posting.unsettled_since or now
     return {
         "attempts": posting.attempts,
         "claimed_by": token,
         "claim_epoch": posting.claim_epoch,
         "claimed_until": posting.claimed_until,
         "first_sent_at": posting.first_sent_at,
+        "unsettled_since": posting.unsettled_since,
+        "lookups": 0,  # what was absent before this dispatch says nothing of it
         "request": posting.request,
         "translation_id": posting.translation_id,
     }
 
 
-def _attempt(posting: Posting, kind: str, worker: str, now: dt.datetime) -> Attempt:
+def attempt(posting: Posting, kind: str, worker: str, token: str, now: dt.datetime) -> Attempt:
+    """The row of one dispatch, written before anything is sent."""
     return Attempt(
-        posting=posting, number=posting.attempts, kind=kind, started_at=now, worker=worker
-    )
+        posting=posting, number=posting.attempts, kind=kind, started_at=now, worker=worker,
+        token=token,
+    )  # fmt: skip
 
 
 def _translate(connection: Connection, postings: list[Posting], now: dt.datetime) -> list[Posting]:

@@ -10,7 +10,7 @@ from apps.core.jobs import enqueue_on_commit
 from apps.core.principal import Actor
 from apps.events.services import acting, publish_events
 from apps.postings.announce import posting_event
-from apps.postings.models import Posting
+from apps.postings.models import STUCK, Posting
 
 
 def adopt_postings(
@@ -57,4 +57,23 @@ def accept_postings(
         )  # fmt: skip
         postings = list(Posting.objects.filter(id__in=moved))
         publish_events([posting_event(p, "confirmed") for p in postings], actor=actor, now=now)
+    return moved
+
+
+def skip_postings(ids: Sequence[uuid.UUID], *, actor: Actor, now: dt.datetime) -> list[uuid.UUID]:
+    """Let the later postings of a stuck head's ordering key go on without it.
+
+    The head keeps its state and its case; the later ones keep their order, and when the head is
+    sent after all it goes before those that are left. Returns the ids that are skipped now.
+    """
+    with acting(actor):
+        heads = Posting.objects.select_for_update().filter(
+            id__in=ids, state__in=STUCK, skipped_at__isnull=True
+        )
+        postings = list(heads)
+        moved = [posting.id for posting in postings]
+        Posting.objects.filter(id__in=moved).update(skipped_at=now)
+        publish_events([posting_event(p, "skipped") for p in postings], actor=actor, now=now)
+        for connection_id in {p.connection_id for p in postings}:
+            enqueue_on_commit("postings.run_lane", str(connection_id), queue="lanes")
     return moved

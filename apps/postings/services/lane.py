@@ -1,150 +1,104 @@
-"""A connection's lane: claim heads, call between transactions, commit what came back.
+"""A lane's postings: sends, read-backs that are owed, and lookups of unknown outcomes.
 
-The lane is held under a lease for at most one round of calls at a time and rings again while work
-is due, so that a killed worker loses nothing but the claims that expire by themselves.
+The lane itself (apps.connectors.lanes) owns the call budget; here is what is claimed for it, which
+calls are made of it, and what is committed. Calls happen between transactions.
 """
 
-import asyncio
-import datetime as dt
-import logging
-import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
 
 from apps.connectors.base import Connector, OutboundCall, Written
 from apps.connectors.errors import error_for
 from apps.connectors.http import Session
-from apps.connectors.models import Connection
-from apps.connectors.registry import connector_for
-from apps.connectors.services import open_session
+from apps.connectors.lanes.work import UNASKED, Done, Job, Lane, Priority
 from apps.core.clock import utc_now
-from apps.core.errors import HubError, OutcomeUnknownError
+from apps.core.errors import HubError
 from apps.core.failpoints import failpoint
-from apps.core.stopping import CutShortError, finish_or_cut_short, stopping
-from apps.jobs.services import acquire_leases, release_leases
 from apps.postings.models import Posting
 from apps.postings.policies import may_still_send, vendor_key
-from apps.postings.services.claim import Claim, claim_sends, expire_claims
+from apps.postings.services.claim import Claim, Held, claim_sends, expire_claims, renew_claims
 from apps.postings.services.settle import settle_read_backs, settle_sends
 from apps.postings.services.unknown import claim_states, settle_lookups, sort_unknown
 from apps.postings.types import Outcome
 
-logger = logging.getLogger(__name__)
-
-LEASE = dt.timedelta(seconds=75)
-ROUND_SECONDS = 45.0
+Step = Callable[[Session, Connector, Posting], Awaitable[Outcome]]
 
 
-def run_lane(connection_id: str, *, worker: str) -> int:
-    """Work a connection's due postings until none is due or the round's time is up.
+class _OfPostings:
+    """What all three have in common: each job holds a posting under its claim."""
 
-    Returns how many calls were made; 0 as well when another worker holds the lane.
-    """
-    key = f"lane:{connection_id}"
-    if key not in acquire_leases([key], owner=worker, ttl=LEASE):
-        return 0
-    try:
-        return _rounds(connection_id, worker)
-    finally:
-        release_leases([key], owner=worker)
+    def renew(self, lane: Lane, jobs: Sequence[Job]) -> None:
+        renew_claims([job.item for job in jobs])
 
 
-def _rounds(connection_id: str, worker: str) -> int:
-    calls, stop = 0, time.monotonic() + ROUND_SECONDS
-    while time.monotonic() < stop and not stopping():
-        connection = Connection.objects.get(id=connection_id)
-        if connection.state != "active" or not _circuit_lets_through(connection, utc_now()):
-            break
-        made = _round(connection, worker)
-        calls += made
-        if made == 0:
-            break
-    return calls
+class Sends(_OfPostings):
+    """New writes: the heads of their ordering keys."""
+
+    name, priority = "postings.send", Priority.POSTING
+
+    def claim(self, lane: Lane, room: int) -> Sequence[Job]:
+        if lane.draining:
+            return []
+        claim = claim_sends(lane.connection, worker=lane.worker, limit=room, now=lane.now)
+        return _jobs(lane, claim, _send, writes=True)
+
+    def settle(self, lane: Lane, done: Sequence[Done]) -> None:
+        settle_sends(lane.connection, _held(done), now=lane.now)
 
 
-def _circuit_lets_through(connection: Connection, now: dt.datetime) -> bool:
-    if connection.circuit == "closed":
-        return True
-    return connection.circuit_until is None or connection.circuit_until <= now
+class ReadBacks(_OfPostings):
+    """Confirmations that are still owed: the write stands, reading it failed."""
+
+    name, priority = "postings.read_back", Priority.POSTING
+
+    def claim(self, lane: Lane, room: int) -> Sequence[Job]:
+        claim = claim_states(lane.connection, ["posted"], "read_back", lane.worker, room, lane.now)
+        return _jobs(lane, claim, _read_again, writes=False)
+
+    def settle(self, lane: Lane, done: Sequence[Done]) -> None:
+        settle_read_backs(lane.connection, _held(done), now=lane.now)
 
 
-def _round(connection: Connection, worker: str) -> int:
-    """One claim of sends, lookups and read-backs, their calls at once, and their results."""
-    now = utc_now()
-    expire_claims(connection)
-    connector = connector_for(connection.vendor)
-    probing = connection.circuit != "closed"
-    limit = 1 if probing else connection.concurrency * 4
-    lookups = sort_unknown(connection, connector, worker=worker, limit=limit, now=now)
-    readings = claim_states(connection, ["posted"], "read_back", worker, limit, now)
-    sends = claim_sends(connection, worker=worker, limit=limit, now=now)
-    if not (sends.postings or lookups.postings or readings.postings):
-        return 0
-    results = asyncio.run(_call_all(connection, connector, sends, lookups, readings))
-    settle_sends(connection, sends, results[0], now=utc_now())
-    settle_lookups(connection, lookups, results[1], now=utc_now())
-    settle_read_backs(connection, readings, results[2], now=utc_now())
-    return len(sends.postings) + len(lookups.postings) + len(readings.postings)
+class Lookups(_OfPostings):
+    """Unknown outcomes: looked up before anything is sent twice."""
 
+    name, priority = "postings.look_up", Priority.LOOKUP
 
-async def _call_all(
-    connection: Connection, connector: Connector, *claims: Claim
-) -> tuple[list[Outcome], ...]:
-    limit = asyncio.Semaphore(connection.concurrency)
-    steps = (_send, _look_up, _read_again)
-    async with open_session(connection) as session:
-        return tuple(
-            await asyncio.gather(
-                *(
-                    _each(limit, step, session, connector, claim.postings)
-                    for step, claim in zip(steps, claims, strict=True)
-                )
-            )
+    def claim(self, lane: Lane, room: int) -> Sequence[Job]:
+        expire_claims(lane.connection, lane.now)
+        claim = sort_unknown(
+            lane.connection, lane.connector, worker=lane.worker, limit=room, now=lane.now
         )
+        return _jobs(lane, claim, _look_up, writes=False)
+
+    def settle(self, lane: Lane, done: Sequence[Done]) -> None:
+        settle_lookups(lane.connection, _held(done), now=lane.now)
 
 
-async def _each(
-    limit: asyncio.Semaphore,
-    step: Callable[[Session, Connector, Posting], Awaitable[Outcome]],
-    session: Session,
-    connector: Connector,
-    postings: Sequence[Posting],
-) -> list[Outcome]:
-    async def one(posting: Posting) -> Outcome:
-        async with limit:
-            if stopping():
-                return Outcome(unsent=True)
-            about = session.about("postings.posting", posting.id, posting.journey_id)
-            return await _guarded(step(about, connector, posting), posting)
-
-    return list(await asyncio.gather(*(one(posting) for posting in postings)))
+def _jobs(lane: Lane, claim: Claim, step: Step, *, writes: bool) -> list[Job]:
+    return [
+        Job(Held(posting, claim.token), _call(lane, step, posting), lane.born, writes)
+        for posting in claim.postings
+    ]
 
 
-async def _guarded(call: Awaitable[Outcome], posting: Posting) -> Outcome:
-    """A fault of our own connector is an unknown outcome, never a crash of the lane."""
-    try:
-        return await finish_or_cut_short(call)
-    except HubError as error:
-        return Outcome(error=error)
-    except CutShortError:
-        return _cut_short(posting)
-    except Exception as error:
-        logger.exception("connector fault on posting %s", posting.id)
-        return Outcome(
-            error=OutcomeUnknownError(
-                "connector_fault",
-                "The connector failed on the answer. The hub looks the document up before "
-                "anything is sent again.",
-                detail=f"{type(error).__name__}: {error}",
-            )
-        )
+def _call(lane: Lane, step: Step, posting: Posting) -> Callable[[Session], Awaitable[Outcome]]:
+    async def run(session: Session) -> Outcome:
+        about = session.about("postings.posting", posting.id, posting.journey_id)
+        return await step(about, lane.connector, posting)
+
+    return run
 
 
-def _cut_short(posting: Posting) -> Outcome:
-    if posting.state in ("unknown", "posted"):  # we only asked, and can ask again
-        return Outcome(unsent=True)
-    explanation = "The hub stopped before the answer came. It looks the document up."
-    return Outcome(error=OutcomeUnknownError("outcome_unknown", explanation))
+def _held(done: Sequence[Done]) -> list[tuple[Held, Outcome]]:
+    """Each posting with what its call came back with."""
+    return [(one.job.item, _outcome(one)) for one in done]
+
+
+def _outcome(done: Done) -> Outcome:
+    if done.error is None:
+        outcome: Outcome = done.value
+        return outcome
+    return Outcome(error=done.error, unsent=done.error.facts.code in UNASKED)
 
 
 def call_of(posting: Posting) -> OutboundCall:
@@ -153,12 +107,8 @@ def call_of(posting: Posting) -> OutboundCall:
         operation=posting.operation,
         reference=posting.reference,
         idempotency_key=vendor_key(posting.key, posting.payload_revision),
-        payload=_request_of(posting),
+        payload=dict(posting.request or {}),
     )
-
-
-def _request_of(posting: Posting) -> dict[str, Any]:
-    return dict(posting.request or {})
 
 
 async def _send(session: Session, connector: Connector, posting: Posting) -> Outcome:

@@ -21,10 +21,12 @@ def requeue_postings(
     now: dt.datetime,
     changes: Mapping[uuid.UUID, Mapping[str, Any]] | None = None,
 ) -> list[uuid.UUID]:
-    """Queue rejected, parked or dead postings again, translated afresh; returns those that moved.
+    """Queue rejected, parked or dead postings again; returns those that moved.
 
-    The revision rises after a definite rejection, so that the vendor does not replay its stored
-    refusal. ``changes`` are canonical payload keys to replace (a later posting date).
+    After a definite rejection it is translated afresh and the revision rises, so that the vendor
+    does not replay its stored refusal. Anything else goes again with the same key and bytes,
+    unless its payload changed: a key is never used for other bytes. ``changes`` are canonical
+    payload keys to replace (a later posting date).
     """
     changes = changes or {}
     with acting(actor):
@@ -39,11 +41,17 @@ def requeue_postings(
 
 
 def _values(posting: Posting, change: Mapping[str, Any], now: dt.datetime) -> dict[str, Any]:
-    refused = posting.state == "rejected"
+    payload = to_json({**posting.payload, **change})
+    sent = posting.first_sent_at is not None
+    afresh = posting.state == "rejected" or payload != posting.payload or not sent
+    raised = posting.state == "rejected" or (sent and afresh)
     return {
-        "payload": to_json({**posting.payload, **change}),
-        "request": None,
-        "payload_revision": posting.payload_revision + (1 if refused else 0),
+        "payload": payload,
+        "request": None if afresh else posting.request,
+        "payload_revision": posting.payload_revision + (1 if raised else 0),
+        "first_sent_at": None if afresh else posting.first_sent_at,
+        "unsettled_since": None,
+        "skipped_at": None,
         "attempts": 0,
         "lookups": 0,
         "due_at": now,

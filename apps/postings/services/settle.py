@@ -3,11 +3,14 @@ transaction, one case for what a person must help."""
 
 import datetime as dt
 import random
+import uuid
 from collections.abc import Sequence
 from typing import Any
 
+from django.db import connection as database
+
 from apps.connectors.models import Connection
-from apps.connectors.services import note_failure, note_success, pause_connection
+from apps.connectors.registry import connector_for
 from apps.core.codec import to_json
 from apps.core.errors import (
     ConfigurationError,
@@ -26,79 +29,110 @@ from apps.exceptions.types import DeadLetterDraft
 from apps.mappings.services import link_references
 from apps.mappings.types import ReferenceDraft
 from apps.postings.announce import posting_case, posting_event
-from apps.postings.models import Attempt, Posting
-from apps.postings.policies import MAX_ATTEMPTS, differences, retry_delay
-from apps.postings.services.claim import LANE, Claim
+from apps.postings.models import Posting
+from apps.postings.policies import MAX_ATTEMPTS, counts_as_attempt, differences, retry_delay
+from apps.postings.services.attempts import Tried, close_attempts, refuse_writes
+from apps.postings.services.claim import LANE, Held, claim_columns
 from apps.postings.types import Outcome
 
-FENCE = "target.claimed_by = %s"
+# A result is written only under the claim it was called under.
+FENCE = (
+    "(target.id, target.claimed_by, target.claim_epoch) IN "
+    "(SELECT * FROM unnest(%s::uuid[], %s::text[], %s::bigint[]))"
+)
+_POSTPONE = """
+UPDATE postings_posting AS p SET lookups = given.lookups, due_at = given.due_at
+FROM unnest(%s::uuid[], %s::text[], %s::bigint[], %s::int[], %s::timestamptz[])
+    AS given(id, token, epoch, lookups, due_at)
+WHERE p.id = given.id AND p.state IN ('unknown', 'posted') AND p.claimed_by = given.token
+  AND p.claim_epoch = given.epoch
+RETURNING p.id
+"""
+READ_AGAIN = dt.timedelta(seconds=15)  # after a confirmation that could not be read
 
 
 class Settlement:
-    """The results of one claim, gathered by what becomes of each posting, then written in sets."""
+    """Results of a lane, gathered by what becomes of each posting, then written in sets."""
 
-    def __init__(self, connection: Connection, claim: Claim, now: dt.datetime) -> None:
-        self.connection, self.claim, self.now = connection, claim, now
-        self.moves: dict[str, list[tuple[Posting, dict[str, Any]]]] = {}
+    def __init__(self, connection: Connection, now: dt.datetime) -> None:
+        self.connection, self.now = connection, now
+        self.moves: dict[str, list[tuple[Held, dict[str, Any]]]] = {}
         self.cases: list[tuple[Posting, ErrorFacts]] = []
         self.dead: list[tuple[Posting, ErrorFacts]] = []
-        self.outcomes: list[tuple[Posting, str, ErrorFacts | None]] = []
+        self.outcomes: list[Tried] = []
 
-    def move(self, posting: Posting, name: str, **values: Any) -> None:
+    def move(self, held: Held, name: str, **values: Any) -> None:
         """Plan one transition with the columns it sets."""
-        self.moves.setdefault(name, []).append((posting, values))
+        self.moves.setdefault(name, []).append((held, values))
 
-    def note(self, posting: Posting, outcome: str, error: ErrorFacts | None = None) -> None:
-        self.outcomes.append((posting, outcome, error))
+    def note(self, held: Held, outcome: str, error: ErrorFacts | None = None) -> None:
+        self.outcomes.append(Tried(held, outcome, error))
 
     def commit(self, order: Sequence[str], events: dict[str, str]) -> None:
-        """Write everything in one transaction; one claimed by another since is left alone."""
+        """Write everything in one transaction. What another claim holds since is refused, counted
+        and dropped: this worker does nothing more about it."""
         with acting(LANE):
-            moved: dict[str, list[Posting]] = {}
-            for name in order:
-                moved[name] = self._transition(name)
-            stale = {p.id for p, _ in self._all()} - {p.id for m in moved.values() for p in m}
+            moved: dict[str, list[Posting]] = {name: self._transition(name) for name in order}
+            done = {p.id for postings in moved.values() for p in postings}
+            late = [
+                (h, n) for n, ms in self.moves.items() for h, _ in ms if h.posting.id not in done
+            ]
+            self.refuse(late)
             self._link(moved.get("post", []))
             self._publish(moved, events)
-            self._open(stale)
-            self._tell_stale(stale)
-            self._close_attempts(stale)
+            self._open({held.posting.id for held, _ in late})
+            self.close_attempts()
             if moved.get("hold") or moved.get("post"):
                 enqueue_on_commit("postings.run_lane", str(self.connection.id), queue="lanes")
             failpoint("posting.after_result_before_commit")
         failpoint("posting.after_commit")
 
-    def _all(self) -> list[tuple[Posting, dict[str, Any]]]:
-        return [pair for pairs in self.moves.values() for pair in pairs]
+    def postpone(self, later: Sequence[tuple[Held, dt.datetime]]) -> None:
+        """Ask again at a moment, in the caller's transaction; ``lookups`` goes along. Closes the
+        attempts."""
+        if later:
+            postings = [held.posting for held, _ in later]
+            counts, moments = [p.lookups for p in postings], [at for _, at in later]
+            with database.cursor() as cursor:
+                cursor.execute(_POSTPONE, [*claim_columns([h for h, _ in later]), counts, moments])
+                written = {row[0] for row in cursor.fetchall()}
+            self.refuse([(held, "ask") for held, _ in later if held.posting.id not in written])
+        self.close_attempts()
+
+    def refuse(self, late: Sequence[tuple[Held, str]]) -> None:
+        """Count and tell of results that came under a claim that is over: what another worker
+        has taken over stays as it is."""
+        refuse_writes(self.connection.id, late, now=self.now)
+        overtaken = {held.posting.id: held.posting for held, _ in late}
+        publish_events(
+            [posting_event(p, "stale_refused") for p in overtaken.values()],
+            actor=LANE,
+            now=self.now,
+        )
+
+    def close_attempts(self) -> None:
+        """Note what became of each dispatch."""
+        close_attempts(self.outcomes, now=self.now)
+        self.outcomes = []
 
     def _transition(self, name: str) -> list[Posting]:
         pairs = self.moves.get(name, [])
         done: list[Posting] = []
         for columns in {tuple(sorted(values)) for _, values in pairs}:
-            same = [(p, v) for p, v in pairs if tuple(sorted(v)) == columns]
-            ids = set(
-                transition_rows(
-                    Posting,
-                    name,
-                    [(p.id, v) for p, v in same],
-                    where=FENCE,
-                    params=[self.claim.token],
-                )
-            )
-            for posting, values in same:
-                if posting.id in ids:
+            same = [(h, v) for h, v in pairs if tuple(sorted(v)) == columns]
+            rows = [(h.posting.id, v) for h, v in same]
+            claims = claim_columns([h for h, _ in same])
+            ids = set(transition_rows(Posting, name, rows, where=FENCE, params=claims))
+            for held, values in same:
+                if held.posting.id in ids:
                     for column, value in values.items():
-                        setattr(posting, column, value)
-                    done.append(posting)
+                        setattr(held.posting, column, value)
+                    done.append(held.posting)
         return done
 
     def _publish(self, moved: dict[str, list[Posting]], events: dict[str, str]) -> None:
         publish_events(
-            [
-                posting_event(posting, events[name])
-                for name in events
-                for posting in moved.get(name, [])
-            ],
+            [posting_event(p, events[name]) for name in events for p in moved.get(name, [])],
             actor=LANE,
             now=self.now,
         )
@@ -121,37 +155,18 @@ class Settlement:
             ]
         )
 
-    def _open(self, stale: set[Any]) -> None:
+    def _open(self, late: set[uuid.UUID]) -> None:
         code, role = self.connection.code, self.connection.role
         open_cases(
-            [posting_case(p, e, code, role) for p, e in self.cases if p.id not in stale],
+            [posting_case(p, e, code, role) for p, e in self.cases if p.id not in late],
             actor=LANE,
             now=self.now,
         )
         park_dead_letters(
-            [_dead_letter(p, e, code) for p, e in self.dead if p.id not in stale],
+            [_dead_letter(p, e, code) for p, e in self.dead if p.id not in late],
             actor=LANE,
             now=self.now,
         )
-
-    def _tell_stale(self, stale: set[Any]) -> None:
-        """What another worker has taken over stays as it is; that it was tried is kept."""
-        late = {p.id: p for p, _ in self._all() if p.id in stale}
-        publish_events(
-            [posting_event(p, "stale_refused") for p in late.values()], actor=LANE, now=self.now
-        )
-
-    def _close_attempts(self, stale: set[Any]) -> None:
-        """The open tries get their outcome; one taken over has an open try of somebody else."""
-        for posting, outcome, error in self.outcomes:
-            if posting.id in stale:
-                continue
-            Attempt.objects.filter(posting=posting, finished_at__isnull=True).update(
-                finished_at=self.now,
-                outcome=outcome,
-                error_code=error.code if error else "",
-                error_message=error.message if error else "",
-            )
 
 
 def _dead_letter(posting: Posting, error: ErrorFacts, code: str) -> DeadLetterDraft:
@@ -179,47 +194,47 @@ SEND_EVENTS = {
 
 
 def settle_sends(
-    connection: Connection, claim: Claim, outcomes: Sequence[Outcome], *, now: dt.datetime
+    connection: Connection, done: Sequence[tuple[Held, Outcome]], *, now: dt.datetime
 ) -> None:
     """Commit the results of sends: posted and confirmed, refused, held, unknown or dead."""
-    if not claim.postings:
-        return
-    settlement = Settlement(connection, claim, now)
-    for posting, outcome in zip(claim.postings, outcomes, strict=True):
+    settlement = Settlement(connection, now)
+    for held, outcome in done:
         if outcome.written is not None:
-            accept(settlement, posting, outcome)
+            accept(settlement, held, outcome)
         elif outcome.unsent:
-            _hand_back(settlement, posting)
+            _hand_back(settlement, held)
         elif outcome.error is not None:
-            _refuse(settlement, posting, outcome.error)
+            _refuse(settlement, held, outcome.error)
     settlement.commit(SEND_ORDER, SEND_EVENTS)
-    _note_health(connection, [o.error for o in outcomes if not o.unsent], now)
 
 
-def _hand_back(settlement: Settlement, posting: Posting) -> None:
+def _hand_back(settlement: Settlement, held: Held) -> None:
     """Queue again what was not sent, burning no attempt; one overtaken since is left alone."""
-    due = settlement.now
-    settlement.move(posting, "hold", attempts=posting.attempts - 1, due_at=due)
-    settlement.note(posting, "not_sent")
+    attempts = held.posting.attempts - 1
+    settlement.move(held, "hold", attempts=attempts, due_at=settlement.now, unsettled_since=None)
+    settlement.note(held, "not_sent")
 
 
-def accept(settlement: Settlement, posting: Posting, outcome: Outcome) -> None:
+def accept(settlement: Settlement, held: Held, outcome: Outcome) -> None:
     """The document stands at the vendor: confirm it when it says what we meant."""
-    written = outcome.written
+    written, posting = outcome.written, held.posting
     assert written is not None  # noqa: S101 - the caller checked
     result = to_json({**written.data, "number": written.number})
-    values = {"external_id": written.external_id, "result": result, "due_at": settlement.now}
     if posting.state != "posted":
-        settlement.move(posting, "post", **values)
+        settlement.move(
+            held, "post", external_id=written.external_id, result=result,
+            due_at=settlement.now, unsettled_since=None,
+        )  # fmt: skip
     if outcome.reading is None:
-        settlement.note(posting, "posted", outcome.error.facts if outcome.error else None)
+        settlement.note(held, "posted", outcome.error.facts if outcome.error else None)
         return
-    unlike = differences(posting.payload.get("meant", {}), outcome.reading)
+    capability = connector_for(settlement.connection.vendor).capabilities[posting.operation]
+    unlike = differences(posting.payload.get("meant", {}), outcome.reading, capability.shows)
     if not unlike:
         # A document that people took over came with its id alone; later steps need the rest.
         whole = to_json({**outcome.reading.data, **result})
-        settlement.move(posting, "confirm", error_code="", error_message="", result=whole)
-        settlement.note(posting, "confirmed")
+        settlement.move(held, "confirm", error_code="", error_message="", result=whole)
+        settlement.note(held, "confirmed")
         return
     error = ErrorFacts(
         "amount_incident",
@@ -227,43 +242,53 @@ def accept(settlement: Settlement, posting: Posting, outcome: Outcome) -> None:
         f"than it was sent. {'; '.join(unlike)}. Compare both documents before you decide.",
         detail=f"external id {written.external_id}",
     )
-    settlement.move(posting, "park", error_code=error.code, error_message=error.message)
+    settlement.move(held, "park", error_code=error.code, error_message=error.message)
     settlement.cases.append((posting, error))
-    settlement.note(posting, "differs", error)
+    settlement.note(held, "differs", error)
 
 
-def _refuse(settlement: Settlement, posting: Posting, error: HubError) -> None:
-    facts = error.facts
+def _refuse(settlement: Settlement, held: Held, error: HubError) -> None:
+    facts, posting = error.facts, held.posting
     values = {
         "error_code": facts.code,
         "error_message": facts.message,
         "error_detail": facts.detail,
         "error_field": facts.field,
+        "attempts": posting.attempts,
     }
+    closed = settlement.connection.circuit == "closed"
+    if not isinstance(error, RejectedError) and not (
+        counts_as_attempt(facts.code, circuit_closed=closed)
+    ):
+        values["attempts"] = posting.attempts - 1
     if isinstance(error, RejectedError):
-        settlement.move(posting, "reject", error_kind="rejected", **values)
+        settlement.move(held, "reject", error_kind="rejected", unsettled_since=None, **values)
         settlement.cases.append((posting, facts))
     elif isinstance(error, OutcomeUnknownError):
         due = settlement.now + retry_delay(posting.attempts, random.random(), None)  # noqa: S311
-        settlement.move(posting, "lose_track", error_kind="unknown", due_at=due, **values)
+        settlement.move(held, "lose_track", error_kind="unknown", due_at=due, **values)
     elif isinstance(error, ConfigurationError):
+        values["attempts"] = posting.attempts - 1
         settlement.move(
-            posting, "hold", error_kind="configuration", attempts=posting.attempts - 1,
-            due_at=settlement.now, **values,
+            held, "hold", error_kind="configuration", due_at=settlement.now,
+            unsettled_since=None, **values,
         )  # fmt: skip
     else:
-        _hold_or_bury(settlement, posting, error, values)
-    settlement.note(posting, type(error).__name__, facts)
+        _hold_or_bury(settlement, held, error, values)
+    settlement.note(held, type(error).__name__, facts)
 
 
 def _hold_or_bury(
-    settlement: Settlement, posting: Posting, error: HubError, values: dict[str, Any]
+    settlement: Settlement, held: Held, error: HubError, values: dict[str, Any]
 ) -> None:
     """A transient failure waits with jitter; past its attempts it becomes a dead letter."""
+    posting = held.posting
     named = error.retry_after if isinstance(error, TransientError) else None
     due = settlement.now + retry_delay(posting.attempts, random.random(), named)  # noqa: S311
-    settlement.move(posting, "hold", error_kind="transient", due_at=due, **values)
-    if posting.attempts < MAX_ATTEMPTS:
+    settlement.move(
+        held, "hold", error_kind="transient", due_at=due, unsettled_since=None, **values
+    )
+    if values["attempts"] < MAX_ATTEMPTS:
         return
     name = settlement.connection.name
     facts = ErrorFacts(
@@ -274,56 +299,49 @@ def _hold_or_bury(
         vendor_code=error.facts.vendor_code,
         request_id=error.facts.request_id,
     )
-    settlement.move(posting, "bury", error_message=facts.message)
+    settlement.move(held, "bury", error_message=facts.message)
     settlement.cases.append((posting, facts))
     settlement.dead.append((posting, facts))
 
 
-def hand_back(settlement: Settlement, posting: Posting) -> None:
-    """A question that was not asked, as the process stops: the next lane asks at once."""
-    held = Posting.objects.filter(id=posting.id, claimed_by=settlement.claim.token)
-    held.update(due_at=settlement.now)
-    settlement.note(posting, "handed_back")
+def bury_postings(
+    connection: Connection, postings: Sequence[Posting], error: ErrorFacts, *, now: dt.datetime
+) -> None:
+    """Give postings of unknown outcome that are not at the platform to the dead-letter queue, in
+    the caller's transaction."""
+    if not postings:
+        return
+    values = {"error_code": error.code, "error_message": error.message, "unsettled_since": None}
+    ids = [posting.id for posting in postings]
+    transition_rows(Posting, "send_again", [(pk, {}) for pk in ids])
+    transition_rows(Posting, "bury", [(pk, values) for pk in ids])
+    publish_events([posting_event(p, "dead") for p in postings], actor=LANE, now=now)
+    code, role = connection.code, connection.role
+    open_cases([posting_case(p, error, code, role) for p in postings], actor=LANE, now=now)
+    park_dead_letters([_dead_letter(p, error, code) for p in postings], actor=LANE, now=now)
 
 
 def settle_read_backs(
-    connection: Connection, claim: Claim, outcomes: Sequence[Outcome], *, now: dt.datetime
+    connection: Connection, done: Sequence[tuple[Held, Outcome]], *, now: dt.datetime
 ) -> None:
     """Commit confirmations that were still owed; a failed reading is tried again later."""
-    if not claim.postings:
-        return
-    settlement = Settlement(connection, claim, now)
-    for posting, outcome in zip(claim.postings, outcomes, strict=True):
+    settlement = Settlement(connection, now)
+    later: list[tuple[Held, dt.datetime]] = []
+    for held, outcome in done:
         if outcome.reading is not None:
-            accept(settlement, posting, outcome)
-        elif outcome.unsent:
-            hand_back(settlement, posting)
+            accept(settlement, held, outcome)
         else:
             error = outcome.error.facts if outcome.error else None
-            settlement.note(posting, "read_failed", error)
-            _look_again(settlement, posting, outcome)
-    settlement.commit(("confirm", "park"), {"confirm": "confirmed", "park": "parked"})
-    _note_health(connection, [o.error for o in outcomes if not o.unsent], now)
+            settlement.note(held, "handed_back" if outcome.unsent else "read_failed", error)
+            later.append((held, settlement.now + _until_read_again(outcome)))
+    with acting(LANE):
+        settlement.commit(("confirm", "park"), {"confirm": "confirmed", "park": "parked"})
+        settlement.postpone(later)
 
 
-def _look_again(settlement: Settlement, posting: Posting, outcome: Outcome) -> None:
-    """The platform said when: it has taken the document and works on it."""
+def _until_read_again(outcome: Outcome) -> dt.timedelta:
+    """The platform may say when: it has taken the document and works on it."""
+    if outcome.unsent:
+        return dt.timedelta(0)
     wait = outcome.error.retry_after if isinstance(outcome.error, TransientError) else None
-    if wait is not None:
-        Posting.objects.filter(id=posting.id, claimed_by=settlement.claim.token).update(
-            due_at=settlement.now + dt.timedelta(seconds=wait)
-        )
-
-
-def _note_health(
-    connection: Connection, errors: Sequence[HubError | None], now: dt.datetime
-) -> None:
-    """Feed the circuit: refusals are answers too; only silence and faults count against it."""
-    broken = [e for e in errors if isinstance(e, TransientError | OutcomeUnknownError)]
-    stopped = next((e for e in errors if isinstance(e, ConfigurationError)), None)
-    if stopped is not None:
-        pause_connection(connection.id, reason=stopped.facts.message, actor=LANE, now=now)
-    elif len(broken) < len(errors):
-        note_success(connection.id, now=now)
-    elif broken:
-        note_failure(connection.id, broken[-1].facts, now=now)
+    return READ_AGAIN if wait is None else dt.timedelta(seconds=wait)

@@ -1,9 +1,11 @@
 """Submitting intended writes: one row each, committed before anything is sent."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from apps.connectors.models import Connection
+from apps.connectors.registry import connector_for
 from apps.connectors.selectors import route_connections
 from apps.core.codec import to_json
 from apps.core.errors import ConfigurationError
@@ -50,6 +52,12 @@ def _row(draft: PostingDraft, connection: Connection | None, now: dt.datetime) -
         )
     document = (draft.document_type, draft.document_id, draft.document_version)
     key = posting_key(draft.legal_entity_id, "primary", document, draft.operation, draft.purpose)
+    if draft.operation not in connector_for(connection.vendor).capabilities:
+        raise ConfigurationError(
+            "misconfigured",
+            f"The connector of {connection.name} may not send {draft.operation}: it does not "
+            f"declare what to do after a lost answer. Choose another connection for this role.",
+        )
     return Posting(
         key=key,
         reference=vendor_reference(key),
@@ -70,4 +78,14 @@ def _row(draft: PostingDraft, connection: Connection | None, now: dt.datetime) -
         journey_id=draft.journey_id,
         legal_entity_id=draft.legal_entity_id,
         due_at=now,
+        posting_date=_date_of(draft.payload),
     )
+
+
+def _date_of(payload: Mapping[str, Any]) -> dt.date | None:
+    """The date under which the document is posted, when it has one."""
+    text = str(payload.get("posting_date") or "")
+    try:
+        return dt.date.fromisoformat(text) if text else None
+    except ValueError:
+        return None  # the mapping or the platform names what is wrong with it

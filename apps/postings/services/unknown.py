@@ -1,58 +1,100 @@
 """Unknown outcomes: looked up before anything is sent twice (the posting protocol, step 5)."""
 
 import datetime as dt
-import uuid
 from collections.abc import Sequence
 
+from django.db import connection as database
+
 from apps.connectors.base import Connector
+from apps.connectors.lanes.counts import count
+from apps.connectors.lanes.work import CLAIM_TTL
 from apps.connectors.models import Connection
 from apps.connectors.registry import connector_for
 from apps.core.errors import ErrorFacts, TransientError
 from apps.core.fsm import transition_rows
+from apps.core.jobs import enqueue_on_commit
 from apps.events.services import acting, publish_events
 from apps.exceptions.services import open_cases
 from apps.postings.announce import posting_case, posting_event
-from apps.postings.models import Posting
-from apps.postings.policies import CLAIM_TTL, MAX_ATTEMPTS, UnknownPlan, after_unknown
-from apps.postings.services.claim import LANE, Claim, due_heads, note_try
-from apps.postings.services.settle import SEND_EVENTS, SEND_ORDER, Settlement, accept, hand_back
+from apps.postings.models import Attempt, Posting
+from apps.postings.policies import UnknownPlan, after_unknown
+from apps.postings.services.claim import LANE, Claim, Held, attempt, due_heads, new_token
+from apps.postings.services.settle import (
+    SEND_EVENTS,
+    SEND_ORDER,
+    Settlement,
+    accept,
+    bury_postings,
+)
 from apps.postings.types import Outcome
+
+_HOLD = """
+UPDATE postings_posting SET claimed_by = %s, claim_epoch = claim_epoch + 1,
+    due_at = clock_timestamp() + make_interval(secs => %s),
+    claimed_until = clock_timestamp() + make_interval(secs => %s)
+WHERE id = ANY(%s) AND state = ANY(%s) RETURNING id
+"""
 
 
 def claim_states(
     connection: Connection, states: list[str], kind: str, worker: str, limit: int, now: dt.datetime
 ) -> Claim:
     """Put our token on due heads in the given states without changing their state."""
-    token = f"{worker}:{uuid.uuid4().hex[:8]}"
+    token = new_token(worker)
     with acting(LANE):
         ids = due_heads(connection, states, limit)
-        Posting.objects.filter(id__in=ids).update(
-            claimed_by=token, due_at=now + CLAIM_TTL, claimed_until=now + CLAIM_TTL
-        )
-        claim = Claim(token, list(Posting.objects.filter(id__in=ids)))
-        note_try(claim, kind, worker, now)
+        if not ids:
+            return Claim(token, [])
+        seconds = CLAIM_TTL.total_seconds()
+        with database.cursor() as cursor:
+            cursor.execute(_HOLD, [token, seconds, seconds, ids, states])
+            held = [row[0] for row in cursor.fetchall()]
+        claim = Claim(token, list(Posting.objects.filter(id__in=held).order_by("due_at")))
+        if kind == "read_back":
+            _note_tries(claim, kind, worker, now)
+            count(connection.id, reads=len(held))
     return claim
+
+
+def _note_tries(claim: Claim, kind: str, worker: str, now: dt.datetime) -> None:
+    Attempt.objects.bulk_create(
+        [attempt(p, kind, worker, claim.token, now) for p in claim.postings]
+    )
 
 
 def sort_unknown(
     connection: Connection, connector: Connector, *, worker: str, limit: int, now: dt.datetime
 ) -> Claim:
-    """Send again or park what the capability allows at once; claim the rest for a lookup."""
+    """Send again, park or bury what the capability allows at once; claim the rest for a lookup."""
     claim = claim_states(connection, ["unknown"], "lookup", worker, limit, now)
-    again: list[Posting] = []
-    parked: list[Posting] = []
-    wanted: list[Posting] = []
+    sorted_by: dict[str, list[Posting]] = {"send_again": [], "park": [], "bury": [], "look_up": []}
     for posting in claim.postings:
-        capability = connector.capabilities[posting.operation]
-        sent = posting.first_sent_at or now
-        plan = after_unknown(capability, now - sent, posting.lookups)
-        if plan.action == "send_again" and posting.attempts >= MAX_ATTEMPTS:
-            plan = UnknownPlan("park")
-        {"send_again": again, "park": parked, "look_up": wanted}[plan.action].append(posting)
+        sorted_by[_plan(connector, posting, now).action].append(posting)
+    wanted = Claim(claim.token, sorted_by["look_up"])
     with acting(LANE):
-        transition_rows(Posting, "send_again", [(p.id, {"due_at": now}) for p in again])
-        _park(connection, parked, now)
-    return Claim(claim.token, wanted)
+        again = [(p.id, {"due_at": now}) for p in sorted_by["send_again"]]
+        transition_rows(Posting, "send_again", again)
+        if again:
+            enqueue_on_commit("postings.run_lane", str(connection.id), queue="lanes")
+        _park(connection, sorted_by["park"], now)
+        bury_postings(connection, sorted_by["bury"], _crashed(connection), now=now)
+        _note_tries(wanted, "lookup", worker, now)
+        count(connection.id, lookups=len(wanted.postings))
+    return wanted
+
+
+def _plan(connector: Connector, posting: Posting, now: dt.datetime) -> UnknownPlan:
+    capability = connector.capabilities[posting.operation]
+    sent_ago = now - (posting.first_sent_at or now)
+    return after_unknown(capability, sent_ago, posting.lookups, posting.attempts)
+
+
+def _crashed(connection: Connection) -> ErrorFacts:
+    return ErrorFacts(
+        "attempts_used_up",
+        f"{connection.name} was sent this document five times and no attempt came to an end. It "
+        f"is not there. Find out what stops the worker or the platform, then redrive it.",
+    )
 
 
 def _park(connection: Connection, postings: list[Posting], now: dt.datetime) -> None:
@@ -63,11 +105,8 @@ def _park(connection: Connection, postings: list[Posting], now: dt.datetime) -> 
         f"{connection.name} gave no answer and cannot be asked by reference. Check there whether "
         f"the document exists, then decide; a second person approves.",
     )
-    transition_rows(
-        Posting,
-        "park",
-        [(p.id, {"error_code": error.code, "error_message": error.message}) for p in postings],
-    )
+    values = {"error_code": error.code, "error_message": error.message, "unsettled_since": None}
+    transition_rows(Posting, "park", [(p.id, values) for p in postings])
     publish_events([posting_event(p, "parked") for p in postings], actor=LANE, now=now)
     open_cases(
         [posting_case(p, error, connection.code, connection.role) for p in postings],
@@ -77,33 +116,30 @@ def _park(connection: Connection, postings: list[Posting], now: dt.datetime) -> 
 
 
 def settle_lookups(
-    connection: Connection, claim: Claim, outcomes: Sequence[Outcome], *, now: dt.datetime
+    connection: Connection, done: Sequence[tuple[Held, Outcome]], *, now: dt.datetime
 ) -> None:
     """Adopt what was found when it says what we meant; count what was absent."""
-    if not claim.postings:
-        return
-    settlement = Settlement(connection, claim, now)
-    for posting, outcome in zip(claim.postings, outcomes, strict=True):
+    settlement = Settlement(connection, now)
+    later: list[tuple[Held, dt.datetime]] = []
+    for held, outcome in done:
         if outcome.written is not None:
-            accept(settlement, posting, outcome)
-        elif outcome.unsent:
-            hand_back(settlement, posting)
+            accept(settlement, held, outcome)
         else:
-            _count_absence(settlement, posting, outcome)
-    settlement.commit(SEND_ORDER, SEND_EVENTS)
+            later.append((held, settlement.now + _until_asked_again(settlement, held, outcome)))
+    with acting(LANE):
+        settlement.commit(SEND_ORDER, SEND_EVENTS)
+        settlement.postpone(later)
 
 
-def _count_absence(settlement: Settlement, posting: Posting, outcome: Outcome) -> None:
-    able = connector_for(settlement.connection.vendor).capabilities[posting.operation]
-    wait = max(dt.timedelta(seconds=2), able.visibility_lag)  # between two absences
-    if outcome.error is None:
+def _until_asked_again(settlement: Settlement, held: Held, outcome: Outcome) -> dt.timedelta:
+    """An absence counts, and the platform's lag has to pass before the next lookup."""
+    error, posting = outcome.error, held.posting
+    if outcome.unsent:
+        settlement.note(held, "handed_back")
+        return dt.timedelta(0)
+    settlement.note(held, "lookup_failed" if error else "absent", error.facts if error else None)
+    if isinstance(error, TransientError) and error.retry_after:
+        return dt.timedelta(seconds=error.retry_after)
+    if error is None:
         posting.lookups += 1
-    elif isinstance(outcome.error, TransientError) and outcome.error.retry_after:
-        wait = dt.timedelta(seconds=outcome.error.retry_after)
-    Posting.objects.filter(id=posting.id, claimed_by=settlement.claim.token).update(
-        lookups=posting.lookups, due_at=settlement.now + wait
-    )
-    settlement.note(
-        posting, "absent" if outcome.error is None else "lookup_failed",
-        outcome.error.facts if outcome.error else None,
-    )  # fmt: skip
+    return _plan(connector_for(settlement.connection.vendor), posting, settlement.now).wait

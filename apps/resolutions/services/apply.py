@@ -20,7 +20,7 @@ from apps.resolutions.services.corrections import (
     retry,
     retry_next_period,
 )
-from apps.resolutions.services.decisions import decide_outcome, map_value
+from apps.resolutions.services.decisions import decide_outcome, map_value, skip_head
 from apps.resolutions.services.discarding import discard
 from apps.resolutions.subjects import subject_of
 from apps.resolutions.types import (
@@ -31,6 +31,7 @@ from apps.resolutions.types import (
     MAP_VALUE,
     NEXT_PERIOD,
     RETRY,
+    SKIP,
 )
 from apps.users.policies import require
 
@@ -42,6 +43,7 @@ _APPLY: dict[str, Callable[[Chosen], Resolution]] = {
     NEXT_PERIOD: retry_next_period,
     DISCARD: discard,
     DECIDE: decide_outcome,
+    SKIP: skip_head,
 }
 
 

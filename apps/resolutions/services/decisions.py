@@ -15,8 +15,13 @@ from apps.mappings.errors import MappingError
 from apps.mappings.models import Mapping, ValueMapRow
 from apps.mappings.services import propose_value
 from apps.mappings.types import RowDraft
-from apps.postings.models import Posting
-from apps.postings.services import accept_postings, adopt_postings, requeue_postings
+from apps.postings.models import STUCK, Posting
+from apps.postings.services import (
+    accept_postings,
+    adopt_postings,
+    requeue_postings,
+    skip_postings,
+)
 from apps.resolutions.errors import RemedyError
 from apps.resolutions.forms import ABSENT, ACCEPT, EXISTS
 from apps.resolutions.models import Resolution
@@ -24,9 +29,10 @@ from apps.resolutions.policies import reason_fault
 from apps.resolutions.services.chosen import Chosen
 from apps.resolutions.services.records import FAILED, PROPOSED, STARTED, Tried, record
 from apps.resolutions.services.retry import retry_cases
-from apps.resolutions.types import DECIDE, MAP_VALUE
+from apps.resolutions.types import DECIDE, MAP_VALUE, SKIP
 
 OUTCOME_KIND = "outcome_decision"
+SKIPPED = "skipped"
 OUTCOME_SUBJECT = "postings.posting"
 MAPPED = ("unmapped_product", "unmapped_value")
 
@@ -111,6 +117,26 @@ def decide_outcome(chosen: Chosen) -> Resolution:
     return record([chosen.case], tried, actor=chosen.principal.actor, now=chosen.now)[0]
 
 
+def skip_head(chosen: Chosen) -> Resolution:
+    """Ask a second person to let what waits behind a stuck posting go on without it."""
+    fault = reason_fault(chosen.reason)
+    if fault:
+        raise RemedyError("A reason is needed.", {"reason": fault})
+    posting = chosen.subject.posting
+    if posting is None or posting.state not in STUCK or posting.skipped_at is not None:
+        raise RemedyError("The posting holds nothing up any more.")
+    try:
+        approval = request_approval(
+            _request(chosen, posting, {"decision": SKIPPED, "external_id": ""}),
+            principal=chosen.principal,
+            now=chosen.now,
+        )
+    except ApprovalError as error:
+        raise RemedyError(str(error)) from error
+    tried = Tried(SKIP, {"decision": SKIPPED}, chosen.reason, approval.id)
+    return record([chosen.case], tried, actor=chosen.principal.actor, now=chosen.now)[0]
+
+
 def _decision(chosen: Chosen, posting: Posting) -> dict[str, str]:
     decision = chosen.needed("decision", "Choose what stands at the platform.")
     external_id = chosen.text("external_id") or posting.external_id
@@ -129,6 +155,7 @@ def _request(chosen: Chosen, posting: Posting, decision: dict[str, str]) -> Appr
         EXISTS: f"stands at the platform as {decision['external_id']}",
         ACCEPT: "is accepted although it differs",
         ABSENT: "is not at the platform and is sent again",
+        SKIPPED: "is left aside, so that what waits behind it goes on",
     }
     label = posting.document_label or posting.reference
     return ApprovalRequest(
@@ -173,6 +200,8 @@ def _carry_out(
     posting_id: uuid.UUID, params: dict[str, Any], actor: Actor, now: dt.datetime
 ) -> list[uuid.UUID]:
     decision = params["decision"]
+    if decision == SKIPPED:
+        return skip_postings([posting_id], actor=actor, now=now)
     if decision == EXISTS:
         return adopt_postings({posting_id: params["external_id"]}, actor=actor, now=now)
     if decision == ACCEPT:

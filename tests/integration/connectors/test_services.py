@@ -114,12 +114,12 @@ def test_five_failures_open_the_circuit_and_one_answer_closes_it(
     assert Connection.objects.get(id=stripe.id).circuit == "closed"
     note_failure(stripe.id, DOWN, now=now)
     row = Connection.objects.get(id=stripe.id)
-    assert (row.circuit, row.circuit_until) == ("open", now + dt.timedelta(seconds=15))
+    assert (row.circuit, row.circuit_until) == ("open", now + dt.timedelta(seconds=5))
     assert [c.code for c in list_ailing()] == ["stripe-1"]
     later = now + dt.timedelta(seconds=16)
     note_failure(stripe.id, DOWN, now=later)
     row = Connection.objects.get(id=stripe.id)
-    assert (row.circuit_until, row.circuit_opened_at) == (later + dt.timedelta(seconds=30), now)
+    assert (row.circuit_until, row.circuit_opened_at) == (later + dt.timedelta(seconds=10), now)
     with django_capture_on_commit_callbacks(execute=True):
         note_success(stripe.id, now=later)
     row = Connection.objects.get(id=stripe.id)

@@ -4,6 +4,7 @@ import datetime as dt
 from decimal import Decimal
 
 from apps.connectors.base import SnapshotDocument, SnapshotLine, SnapshotPage
+from apps.connectors.lanes import calls, run
 from apps.connectors.models import Connection
 from apps.core.errors import TransientError
 from apps.events.models import Event
@@ -72,6 +73,8 @@ class _Connector:
     """Shows two pages, then nothing new; counts its calls."""
 
     snapshot_types = ("invoice",)
+    capabilities = {}
+    limits = None
 
     def __init__(self, failing=False):
         self.cursors, self.failing = [], failing
@@ -93,39 +96,43 @@ def _reading(monkeypatch, connector):
         async def __aexit__(self, *_):
             return None
 
-    monkeypatch.setattr(services, "connector_for", lambda _: connector)
-    monkeypatch.setattr(services, "open_session", lambda _: Session())
+        def at(self, _):
+            return self
+
+    monkeypatch.setattr(run, "connector_for", lambda _: connector)
+    monkeypatch.setattr(calls, "connect", lambda *_, **__: Session())
+    monkeypatch.setattr(run, "lane_works", lambda: [services.SnapshotPages()])
 
 
-def test_reading_goes_page_by_page_and_starts_again_at_its_cursor(world, now, monkeypatch):
+def test_reading_goes_page_by_page_and_starts_again_at_its_cursor(world, monkeypatch):
     connector, billing = _Connector(), world.connections["billing"]
     billing.snapshot_cursors = {}
     billing.save()
     _reading(monkeypatch, connector)
-    stored = refresh_connection(str(billing.id), worker="w", clock=lambda: now)
-    assert (stored.given, stored.changed) == (2, 2)
-    refresh_connection(str(billing.id), worker="w", clock=lambda: now)
+    refresh_connection(str(billing.id), worker="w")
+    refresh_connection(str(billing.id), worker="w")
     assert connector.cursors == [{}, {"at": 1}, {"at": 2}]
     billing = Connection.objects.get(id=billing.id)
-    assert billing.snapshot_cursors["invoice"]["read_at"] == now.isoformat()
+    assert billing.snapshot_cursors["invoice"]["read_at"] is not None
+    assert billing.snapshot_due_at is None
     assert Event.objects.filter(type="snapshot.refreshed").count() == 2
 
 
-def test_a_vendor_that_fails_is_noted_and_nothing_counts_as_read(world, now, monkeypatch):
+def test_a_vendor_that_fails_is_noted_and_nothing_counts_as_read(world, monkeypatch):
     billing = world.connections["billing"]
     billing.snapshot_cursors = {}
     billing.save()
     _reading(monkeypatch, _Connector(failing=True))
-    refresh_connection(str(billing.id), worker="w", clock=lambda: now)
+    refresh_connection(str(billing.id), worker="w")
     billing = Connection.objects.get(id=billing.id)
     assert (billing.snapshot_cursors, billing.consecutive_failures) == ({}, 1)
     billing_reading = next(r for r in side_readings("invoice") if r.side == "billing")
     assert billing_reading.read_at is None
 
 
-def test_a_second_reader_stays_away(world, now, monkeypatch):
+def test_a_second_reader_stays_away(world, monkeypatch):
     connector, billing = _Connector(), world.connections["billing"]
     _reading(monkeypatch, connector)
-    acquire_leases([f"read:{billing.id}"], owner="other", ttl=dt.timedelta(minutes=1))
-    assert refresh_connection(str(billing.id), worker="w", clock=lambda: now).given == 0
+    acquire_leases([f"lane:{billing.id}"], owner="other", ttl=dt.timedelta(minutes=1))
+    refresh_connection(str(billing.id), worker="w")
     assert connector.cursors == []

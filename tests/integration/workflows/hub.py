@@ -13,6 +13,7 @@ from apps.api.setup.load import load_setup
 from apps.canonical.models import Invoice, Order
 from apps.canonical.services import apply_drafts
 from apps.canonical.types import Draft
+from apps.connectors.lanes.run import run_lane
 from apps.connectors.models import Connection
 from apps.core.clock import utc_now
 from apps.core.principal import Principal, system_actor
@@ -22,7 +23,6 @@ from apps.mappings.models import ValueMapRow
 from apps.mappings.services import translate
 from apps.mappings.types import TranslationRequest
 from apps.postings.models import Posting
-from apps.postings.services import run_lane
 from apps.users.models import User
 from apps.users.selectors import principal_of
 from apps.workflows import subscribers

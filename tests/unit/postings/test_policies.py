@@ -10,6 +10,7 @@ from apps.connectors.base import AfterUnknown, Capability, ReadBack
 from apps.postings.policies import (
     UnknownPlan,
     after_unknown,
+    counts_as_attempt,
     differences,
     may_still_send,
     posting_key,
@@ -21,25 +22,43 @@ HOUR = dt.timedelta(hours=1)
 LAG = dt.timedelta(seconds=5)
 
 
+NOTHING = frozenset()
+PAUSE = dt.timedelta(seconds=2)
+UNIQUE = Capability(AfterUnknown.UNIQUE_REFERENCE, shows=NOTHING)
+KEYED = Capability(AfterUnknown.NATIVE_KEY, ttl=HOUR, shows=NOTHING)
+LAGGING = Capability(AfterUnknown.LOOKUP, visibility_lag=LAG, shows=NOTHING)
+NONE = Capability(AfterUnknown.NONE, shows=NOTHING)
+
+
 @pytest.mark.parametrize(
-    ("capability", "sent_ago", "absent", "plan"),
+    ("capability", "sent_ago", "absent", "attempts", "plan"),
     [
-        (Capability(AfterUnknown.NONE), HOUR, 0, UnknownPlan("park")),
-        (Capability(AfterUnknown.UNIQUE_REFERENCE), HOUR, 0, UnknownPlan("send_again")),
-        (Capability(AfterUnknown.NATIVE_KEY, ttl=2 * HOUR), HOUR, 0, UnknownPlan("send_again")),
-        (Capability(AfterUnknown.NATIVE_KEY, ttl=HOUR), HOUR, 0, UnknownPlan("look_up")),
-        (Capability(AfterUnknown.LOOKUP, visibility_lag=LAG), HOUR, 0, UnknownPlan("look_up")),
-        (
-            Capability(AfterUnknown.LOOKUP, visibility_lag=LAG),
-            HOUR,
-            1,
-            UnknownPlan("look_up", LAG),
-        ),
-        (Capability(AfterUnknown.LOOKUP, visibility_lag=LAG), HOUR, 2, UnknownPlan("send_again")),
+        (NONE, HOUR, 0, 1, UnknownPlan("park")),
+        (NONE, HOUR, 0, 5, UnknownPlan("park")),
+        (UNIQUE, HOUR, 0, 4, UnknownPlan("send_again")),
+        (UNIQUE, HOUR, 1, 5, UnknownPlan("look_up", PAUSE)),
+        (UNIQUE, HOUR, 2, 5, UnknownPlan("bury")),
+        (KEYED, HOUR - LAG, 0, 1, UnknownPlan("send_again")),
+        (KEYED, HOUR, 0, 1, UnknownPlan("look_up", PAUSE)),
+        (KEYED, HOUR, 2, 1, UnknownPlan("send_again")),
+        (KEYED, LAG, 0, 5, UnknownPlan("look_up", PAUSE)),
+        (LAGGING, LAG, 0, 1, UnknownPlan("look_up", LAG)),
+        (LAGGING, HOUR, 1, 1, UnknownPlan("look_up", LAG)),
+        (LAGGING, HOUR, 2, 1, UnknownPlan("send_again")),
+        (LAGGING, HOUR, 2, 5, UnknownPlan("bury")),
     ],
 )
-def test_what_follows_an_unknown_outcome(capability, sent_ago, absent, plan):
-    assert after_unknown(capability, sent_ago, absent) == plan
+def test_what_follows_an_unknown_outcome(capability, sent_ago, absent, attempts, plan):
+    assert after_unknown(capability, sent_ago, absent, attempts) == plan
+
+
+@pytest.mark.parametrize(
+    ("code", "closed", "counts"),
+    [("server_error", True, True), ("server_error", False, False), ("unreachable", True, False),
+     ("rate_limited", True, False), ("outcome_unknown", True, True)],
+)  # fmt: skip
+def test_waiting_burns_no_attempt(code, closed, counts):
+    assert counts_as_attempt(code, circuit_closed=closed) is counts
 
 
 def test_the_same_fact_has_the_same_key():
@@ -68,6 +87,7 @@ def _found(**changes):
     values = {
         "external_id": "1", "currency": "EUR", "net": Decimal(100), "tax": Decimal("19.0"),
         "gross": Decimal("119.00"), "entity": "DE01", "document_date": dt.date(2026, 11, 2),
+        "period": "2026-11",
         "dimensions": ("SALES-EMEA", "BER"),
     }  # fmt: skip
     return ReadBack(**{**values, **changes})
@@ -86,6 +106,9 @@ def test_a_document_as_meant_has_no_differences():
         {"entity": "US01"},
         {"document_date": dt.date(2026, 12, 1)},
         {"dimensions": ("BER",)},
+        {"period": "2026-12"},
+        {"period": ""},
+        {"tax": None},
     ],
 )
 def test_every_difference_is_seen(change):
@@ -98,7 +121,15 @@ def test_a_lost_dimension_is_seen_even_when_none_is_shown():
     ]
 
 
-@pytest.mark.parametrize(("left", "may"), [(60, True), (20, True), (19.9, False), (-240, False)])
-def test_a_call_must_end_within_its_claim(left, may):
+@pytest.mark.parametrize(("left", "may"), [(15, True), (3, True), (2.9, False), (-240, False)])
+def test_a_write_leaves_within_its_claim_or_not_at_all(left, may):
     now = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
     assert may_still_send(now + dt.timedelta(seconds=left), now) is may
+
+
+def test_what_a_connector_does_not_show_is_not_compared():
+    shows = frozenset({"net", "currency"})
+    assert differences(MEANT, ReadBack("1", currency="EUR", net=Decimal(100)), shows) == []
+    assert differences(MEANT, ReadBack("1", currency="EUR"), shows) == [
+        "net is missing instead of 100.00"
+    ]

@@ -16,7 +16,7 @@ from apps.connectors.base import (
     VerifiedBody,
     Written,
 )
-from apps.connectors.http import Session
+from apps.connectors.http import Session, standard_limits
 from apps.core.codec import loads
 from apps.core.errors import ConfigurationError, RejectedError
 
@@ -28,6 +28,7 @@ class ApiConnector:
     sends_webhooks = False
     capabilities: Mapping[str, Capability] = {}
     snapshot_types: tuple[str, ...] = ()
+    limits = staticmethod(standard_limits)
 
     def verify(
         self, door: DoorConfig, headers: Mapping[str, str], body: bytes, now: dt.datetime

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from apps.connectors.errors import broken, error_for, silence
 from apps.connectors.http import (
     Answer,
+    Limits,
     Request,
     Session,
     form_content,
@@ -192,6 +193,16 @@ def _bad_key() -> HubError:
 def record_path(kind: str, key: str) -> str:
     """``/invoice/12`` or, for an external id, ``/invoice/eid:Q…``."""
     return f"/{kind}/{path_part(key)}"
+
+
+def read_limits(status: int, headers: Mapping[str, str], body: bytes) -> Limits | None:
+    """NetSuite limits the calls at once of a whole account and says so only when it refuses; its
+    older governance code names calls in a time window."""
+    if status != 429:
+        return None
+    wait = headers.get("retry-after", "")
+    reason = "rate" if b"SSS_REQUEST_LIMIT_EXCEEDED" in body else "concurrency"
+    return Limits(True, reason, float(wait) if wait.isdigit() else None)
 
 
 def token_refusal(vendor: str, answer: Answer) -> HubError | None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apps.connectors.base import (
+    SHOWN,
     AfterUnknown,
     BadDelivery,
     Capability,
@@ -19,7 +20,7 @@ from apps.connectors.base import (
 )
 from apps.connectors.errors import error_for
 from apps.connectors.http import Session
-from apps.connectors.vendors.netsuite.client import NetSuiteClient
+from apps.connectors.vendors.netsuite.client import NetSuiteClient, read_limits
 from apps.connectors.vendors.netsuite.documents import (
     find_document,
     read_document,
@@ -28,6 +29,10 @@ from apps.connectors.vendors.netsuite.documents import (
 from apps.connectors.vendors.netsuite.schemas import RECORDS
 from apps.connectors.vendors.netsuite.snapshots import snapshot_invoices
 
+# What reading back shows of a record, where it is not all: a customer has no money; a journal has
+# debits and credits, no tax and no gross total.
+SHOWS = {"customer": frozenset[str](), "journalEntry": SHOWN - {"tax", "gross"}}
+
 
 class NetSuiteConnector:
     """Settings: ``client_id``, ``certificate_id``. Credentials: ``private_key`` (PEM, RSA
@@ -35,10 +40,12 @@ class NetSuiteConnector:
 
     vendor = "netsuite"
     sends_webhooks = False
-    capabilities: Mapping[str, Capability] = dict.fromkeys(
-        RECORDS, Capability(AfterUnknown.UNIQUE_REFERENCE)
-    )
+    capabilities: Mapping[str, Capability] = {
+        operation: Capability(AfterUnknown.UNIQUE_REFERENCE, shows=SHOWS.get(kind, SHOWN))
+        for operation, kind in RECORDS.items()
+    }
     snapshot_types: tuple[str, ...] = ("invoice",)
+    limits = staticmethod(read_limits)
 
     def verify(
         self, door: DoorConfig, headers: Mapping[str, str], body: bytes, now: dt.datetime

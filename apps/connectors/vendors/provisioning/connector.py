@@ -17,13 +17,13 @@ from apps.connectors.base import (
     Written,
 )
 from apps.connectors.errors import error_for
-from apps.connectors.http import Session
+from apps.connectors.http import Session, standard_limits
 from apps.connectors.vendors.provisioning import webhooks
 from apps.connectors.vendors.provisioning.client import SOURCE, read, send_event
 from apps.core.errors import RejectedError
 
 # The receiver de-duplicates on the message id, so a repetition is one event.
-REPEATABLE = Capability(AfterUnknown.UNIQUE_REFERENCE)
+REPEATABLE = Capability(AfterUnknown.UNIQUE_REFERENCE, shows=frozenset())
 NEVER_CAME = dt.timedelta(minutes=15)  # as long as an order waits to be provisioned
 TYPES = {
     "entitlement.provision": "entitlement.provision",
@@ -51,6 +51,7 @@ class ProvisioningConnector:
     sends_webhooks = True
     capabilities: Mapping[str, Capability] = dict.fromkeys(TYPES, REPEATABLE)
     snapshot_types: tuple[str, ...] = ()
+    limits = staticmethod(standard_limits)
 
     def verify(
         self, door: DoorConfig, headers: Mapping[str, str], body: bytes, now: dt.datetime

@@ -17,7 +17,7 @@ from apps.connectors.base import (
     VerifiedBody,
     Written,
 )
-from apps.connectors.http import Session
+from apps.connectors.http import Session, standard_limits
 from apps.connectors.vendors.ratetable.policies import quote_tax
 from apps.core.errors import ConfigurationError
 
@@ -29,9 +29,10 @@ class RateTableConnector:
     sends_webhooks = False
     # A quote changes nothing, so asking again is always safe.
     capabilities: Mapping[str, Capability] = {
-        "tax.quote": Capability(AfterUnknown.UNIQUE_REFERENCE)
+        "tax.quote": Capability(AfterUnknown.UNIQUE_REFERENCE, shows=frozenset())
     }
     snapshot_types: tuple[str, ...] = ()
+    limits = staticmethod(standard_limits)
 
     def verify(
         self, door: DoorConfig, headers: Mapping[str, str], body: bytes, now: dt.datetime

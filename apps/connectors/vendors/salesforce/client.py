@@ -1,12 +1,13 @@
 """Calls of the Salesforce REST API: token, queries to the last page, and the error arrays."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import jwt
 
 from apps.connectors.errors import broken, error_for, silence
-from apps.connectors.http import Answer, Request, Session, form_content, json_content
+from apps.connectors.http import Answer, Limits, Request, Session, form_content, json_content
 from apps.core.errors import ConfigurationError, HubError
 
 API = "/services/data/v67.0"
@@ -114,6 +115,27 @@ class SalesforceClient:
         }
         assertion = jwt.encode(claims, session.secret("private_key"), algorithm="RS256")
         return [("grant_type", JWT_BEARER), ("assertion", assertion)]
+
+
+_USAGE = re.compile(r"api-usage=(\d+)/(\d+)")
+_DAY = 86_400.0
+
+
+def read_limits(status: int, headers: Mapping[str, str], body: bytes) -> Limits | None:
+    """``Sforce-Limit-Info: api-usage=18/5000``: calls of the rolling day, on every answer."""
+    usage = _USAGE.search(headers.get("sforce-limit-info", ""))
+    refused = status == 403 and b"REQUEST_LIMIT_EXCEEDED" in body
+    if usage is None and not refused:
+        return None
+    used, allowance = (int(usage[1]), int(usage[2])) if usage else (0, 0)
+    return Limits(
+        refused=refused,
+        reason="rate" if refused else "",
+        retry_after=60.0 if refused else None,  # a place comes free as the day rolls on
+        allowance=allowance or None,
+        remaining=max(0, allowance - used) if usage else None,
+        resets_in=_DAY if usage else None,
+    )
 
 
 def token_refusal(vendor: str, answer: Answer) -> HubError | None:

@@ -19,7 +19,7 @@ from apps.connectors.base import (
 from apps.connectors.errors import error_for
 from apps.connectors.http import Session
 from apps.connectors.vendors.salesforce import reads, webhooks
-from apps.connectors.vendors.salesforce.client import SalesforceClient
+from apps.connectors.vendors.salesforce.client import SalesforceClient, read_limits
 from apps.connectors.vendors.salesforce.schemas import is_id, plain, soql_list
 
 
@@ -31,9 +31,10 @@ class SalesforceConnector:
     sends_webhooks = True
     capabilities: Mapping[str, Capability] = {
         # A PATCH of the same values by id is the same record, however often it arrives.
-        "quote.write_back": Capability(AfterUnknown.UNIQUE_REFERENCE),
+        "quote.write_back": Capability(AfterUnknown.UNIQUE_REFERENCE, shows=frozenset()),
     }
     snapshot_types: tuple[str, ...] = ("contract",)
+    limits = staticmethod(read_limits)
 
     def verify(
         self, door: DoorConfig, headers: Mapping[str, str], body: bytes, now: dt.datetime

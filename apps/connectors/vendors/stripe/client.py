@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from apps.connectors.errors import broken, error_for, silence
-from apps.connectors.http import Answer, Request, Session, form_content, retry_after
+from apps.connectors.http import Answer, Limits, Request, Session, form_content, retry_after
 from apps.connectors.vendors.stripe.schemas import flatten
 from apps.core.errors import HubError
 
@@ -86,6 +86,17 @@ class StripeClient:
 
     def _writing(self, answer: Answer) -> HubError | None:
         return refusal(self._session.vendor_name, answer, writes=True)
+
+
+def read_limits(status: int, headers: Mapping[str, str], _body: bytes) -> Limits | None:
+    """Stripe names what a 429 exceeded: global-rate, endpoint-rate, global-concurrency,
+    endpoint-concurrency or resource-specific (docs.stripe.com/rate-limits)."""
+    if status != 429:
+        return None
+    named = headers.get("stripe-rate-limited-reason", "")
+    reason = next((word for word in ("rate", "concurrency") if named.endswith(f"-{word}")), "")
+    wait = headers.get("retry-after", "")
+    return Limits(True, reason, float(wait) if wait.isdigit() else None)
 
 
 def refusal(vendor: str, answer: Answer, *, writes: bool) -> HubError | None:

@@ -19,13 +19,18 @@ from apps.connectors.base import (
 from apps.connectors.errors import error_for
 from apps.connectors.http import Session
 from apps.connectors.vendors.stripe import cancels, reads, webhooks, writes
-from apps.connectors.vendors.stripe.client import StripeClient
+from apps.connectors.vendors.stripe.client import StripeClient, read_limits
 from apps.core.errors import OutcomeUnknownError
 
 # Stripe keeps keys for at least 24 hours (docs.stripe.com/idempotency); search lags by up to a
 # minute (docs.stripe.com/search).
+KEPT, LAG = dt.timedelta(hours=23), dt.timedelta(seconds=60)
+# The money of a subscription is on its invoice, which comes by itself; a customer has none.
 KEYED = Capability(
-    AfterUnknown.NATIVE_KEY, ttl=dt.timedelta(hours=23), visibility_lag=dt.timedelta(seconds=60)
+    AfterUnknown.NATIVE_KEY, ttl=KEPT, visibility_lag=LAG, shows=frozenset({"currency"})
+)
+KEYED_CUSTOMER = Capability(
+    AfterUnknown.NATIVE_KEY, ttl=KEPT, visibility_lag=LAG, shows=frozenset()
 )
 _WRITES = {
     "customer.upsert": writes.upsert_customer,
@@ -47,11 +52,16 @@ class StripeConnector:
     vendor = "stripe"
     sends_webhooks = True
     capabilities: Mapping[str, Capability] = {
-        **dict.fromkeys(_WRITES, KEYED),
+        "customer.upsert": KEYED_CUSTOMER,
+        "subscription.create": KEYED,
+        "subscription.change": KEYED,
         # It looks at what stands before each part, so it may be repeated at any time.
-        "subscription.cancel": Capability(AfterUnknown.UNIQUE_REFERENCE),
+        "subscription.cancel": Capability(
+            AfterUnknown.UNIQUE_REFERENCE, shows=frozenset({"currency"})
+        ),
     }
     snapshot_types: tuple[str, ...] = ("invoice",)
+    limits = staticmethod(read_limits)
 
     def verify(
         self, door: DoorConfig, headers: Mapping[str, str], body: bytes, now: dt.datetime

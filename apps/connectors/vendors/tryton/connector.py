@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apps.connectors.base import (
+    SHOWN,
     AfterUnknown,
     BadDelivery,
     Capability,
@@ -17,7 +18,7 @@ from apps.connectors.base import (
     VerifiedBody,
     Written,
 )
-from apps.connectors.http import Session
+from apps.connectors.http import Session, standard_limits
 from apps.connectors.vendors.tryton.client import TrytonClient
 from apps.connectors.vendors.tryton.documents import (
     MODELS,
@@ -26,16 +27,25 @@ from apps.connectors.vendors.tryton.documents import (
     write_document,
 )
 
+# The company is fixed by the connection's database user, so a document does not show it.
+SHOWS = {
+    "party.party": frozenset[str](),
+    "account.invoice": SHOWN - {"entity"},
+    "account.move": frozenset({"net", "document_date", "period", "dimensions"}),
+}
+
 
 class TrytonConnector:
     """Settings: ``database``, ``login``. Credentials: ``password``."""
 
     vendor = "tryton"
     sends_webhooks = False
-    capabilities: Mapping[str, Capability] = dict.fromkeys(
-        MODELS, Capability(AfterUnknown.UNIQUE_REFERENCE)
-    )
+    capabilities: Mapping[str, Capability] = {
+        operation: Capability(AfterUnknown.UNIQUE_REFERENCE, shows=SHOWS[model])
+        for operation, model in MODELS.items()
+    }
     snapshot_types: tuple[str, ...] = ()
+    limits = staticmethod(standard_limits)
 
     def verify(
         self, door: DoorConfig, headers: Mapping[str, str], body: bytes, now: dt.datetime

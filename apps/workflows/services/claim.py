@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 DUE_STATES = ["pending", "running", "waiting", "failed"]
 HELD_STATES = ("running", "waiting")
-LEASE = dt.timedelta(seconds=20)  # by the database's clock
+LEASE = dt.timedelta(seconds=15)  # by the database's clock; renewed between rounds
 
 # The eldest due run says how large the set is: the more often it was dispatched in vain, the
 # fewer go with it. What another worker holds or has locked is passed over.

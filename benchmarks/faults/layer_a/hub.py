@@ -25,6 +25,7 @@ from apps.postings.services import lane
 from apps.workflows.models import WorkflowRun
 from apps.workflows.services import cancel_runs
 from benchmarks.faults.layer_a.bells import Bell, Bells, answer
+from benchmarks.faults.layer_a.calls import InlineCalls
 from benchmarks.faults.layer_a.clock import Clock
 from benchmarks.faults.layer_a.platforms import (
     CAPABILITIES,
@@ -81,6 +82,7 @@ class Hub:
         with ExitStack() as stack:
             stack.enter_context(patch.object(registry, "_connectors", lambda: connectors))
             stack.enter_context(patch("apps.connectors.services.new_client", _no_client))
+            stack.enter_context(patch("apps.connectors.lanes.run.Calls", InlineCalls))
             stack.enter_context(self.bells.installed())
             stack.enter_context(_quiet_log())
             yield

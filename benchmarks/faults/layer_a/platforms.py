@@ -7,11 +7,12 @@ for a connection and an operation and strikes once.
 import datetime as dt
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
 from apps.connectors.base import (
+    SHOWN,
     AfterUnknown,
     BadDelivery,
     Capability,
@@ -24,7 +25,7 @@ from apps.connectors.base import (
     VerifiedBody,
     Written,
 )
-from apps.connectors.http import Session
+from apps.connectors.http import Session, standard_limits
 from apps.core.errors import (
     ConfigurationError,
     HubError,
@@ -44,15 +45,21 @@ OPERATIONS = (
     "entitlement.provision", "entitlement.change", "quote.write_back", "invoice.create",
     "journal.create",
 )  # fmt: skip
+# What reading back shows of a document with money; the other operations show nothing of it.
+SHOWS = {
+    "invoice.create": SHOWN - {"period"},
+    "journal.create": SHOWN - {"period", "tax", "gross"},
+}
+NOTHING = frozenset[str]()
 CAPABILITIES = {
-    "fake_key": Capability(AfterUnknown.NATIVE_KEY, ttl=dt.timedelta(days=1)),
-    "fake_brief": Capability(AfterUnknown.NATIVE_KEY, ttl=dt.timedelta(seconds=20)),
-    "fake_ref": Capability(AfterUnknown.UNIQUE_REFERENCE),
+    "fake_key": Capability(AfterUnknown.NATIVE_KEY, ttl=dt.timedelta(days=1), shows=NOTHING),
+    "fake_brief": Capability(AfterUnknown.NATIVE_KEY, ttl=dt.timedelta(seconds=20), shows=NOTHING),
+    "fake_ref": Capability(AfterUnknown.UNIQUE_REFERENCE, shows=NOTHING),
     "fake_lookup": Capability(
-        AfterUnknown.LOOKUP, visibility_lag=dt.timedelta(seconds=LAG)
+        AfterUnknown.LOOKUP, visibility_lag=dt.timedelta(seconds=LAG), shows=NOTHING
     ),
-    "fake_none": Capability(AfterUnknown.NONE),
-}  # fmt: skip
+    "fake_none": Capability(AfterUnknown.NONE, shows=NOTHING),
+}
 
 
 @dataclass(slots=True)
@@ -172,14 +179,19 @@ class WorkerIsDead(BaseException):
 class FakeConnector:
     """One vendor: how it behaves is its capability, what it holds is in the platforms' ledger."""
 
+    sends_webhooks = False
     snapshot_types: tuple[str, ...] = ()
+    limits = staticmethod(standard_limits)
 
     def __init__(self, vendor: str, platforms: Platforms) -> None:
         self.vendor, self.platforms = vendor, platforms
         # A tax quote changes nothing, so asking again is safe at every vendor.
         self.capabilities: Mapping[str, Capability] = {
-            **dict.fromkeys(OPERATIONS, CAPABILITIES[vendor]),
-            "tax.quote": Capability(AfterUnknown.UNIQUE_REFERENCE),
+            **{
+                operation: replace(CAPABILITIES[vendor], shows=SHOWS.get(operation, NOTHING))
+                for operation in OPERATIONS
+            },
+            "tax.quote": Capability(AfterUnknown.UNIQUE_REFERENCE, shows=NOTHING),
         }
 
     def verify(

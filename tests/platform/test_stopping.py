@@ -1,85 +1,33 @@
 """SIGTERM under load: what is under way ends or is handed back within 20 s (REL-20)."""
 
-import base64
 import datetime as dt
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from apps.connectors.models import Connection
-from apps.connectors.secrets import seal
 from apps.core import stopping
 from apps.core.jobs import enqueue
 from apps.ingestion.models import InboundEvent
 from apps.jobs.models import Lease
 from apps.postings.models import Posting
-from tests.factories.flow import ConnectionFactory, PostingFactory
 from tests.platform.rig import Hub, wait_for
+from tests.platform.slow import Platform, owed_to, running
 from tests.platform.work import is_done, is_heard, owe
 
 POSTINGS = 24
 
 
-class Platform(ThreadingHTTPServer):
-    """Takes provisioning events and answers late, or much too late."""
-
-    daemon_threads = True
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(("127.0.0.1", 0), Events)
-        self.seconds = seconds
-        self.over = threading.Event()
-        self.taken: list[str] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class Events(BaseHTTPRequestHandler):
-    server: Platform
-
-    def do_POST(self) -> None:
-        self.server.taken.append(self.headers["webhook-id"])
-        self.rfile.read(int(self.headers["content-length"]))
-        self.server.over.wait(self.server.seconds)
-        self.send_response(202)
-        self.send_header("content-length", "0")
-        self.end_headers()
-
-    def log_message(self, *args: object) -> None: ...
-
-
 @pytest.fixture
 def platform(request: pytest.FixtureRequest) -> Iterator[Platform]:
-    server = Platform(request.param)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.over.set()
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with running(request.param) as server:
+        yield server
 
 
 @pytest.fixture
 def postings(hub: Hub, platform: Platform) -> list[Posting]:
-    """Due postings of one connection, each with an ordering key of its own."""
-    secret = "whsec_" + base64.b64encode(b"k" * 24).decode()
-    connection: Connection = ConnectionFactory.create(
-        code="provisioning", role="provisioning", base_url=platform.url, concurrency=4,
-        secrets=seal({"signing_secret": secret}), config={"deadline_seconds": 60},
-    )  # fmt: skip
-    return [
-        PostingFactory.create(
-            connection_id=connection.id, operation="entitlement.provision",
-            ordering_key=f"contract:{n}", payload={}, request={"subscription": f"sub_{n}"},
-        )
-        for n in range(POSTINGS)
-    ]  # fmt: skip
+    return owed_to(platform, POSTINGS)
 
 
 def at_work(hub: Hub, platform: Platform) -> None:

@@ -28,7 +28,7 @@ def events_after(
     ``settled_before``, in order of (xid, id).
     """
     return list(
-        Event.objects.extra(  # noqa: S610 - constant SQL; xid8 has no ORM comparison
+        Event.objects.extra(  # xid8 has no ORM comparison
             where=["(xid, id) > (%s::text::xid8, %s) AND xid < %s::text::xid8"],
             params=[str(xid), last_id, str(horizon)],
         )
@@ -45,7 +45,8 @@ def unsealed_events(last_sealed: int | None, limit: int) -> list[Event]:
     if last_sealed is not None:
         where.append("(xid, id) > (SELECT e.xid, e.id FROM events_event e WHERE e.id = %s)")
         params.append(last_sealed)
-    return list(Event.objects.extra(where=where, params=params).order_by("xid", "id")[:limit])
+    settled = Event.objects.extra(where=where, params=params)  # noqa: S610 - constant SQL
+    return list(settled.order_by("xid", "id")[:limit])
 
 
 def list_events(principal: Principal) -> ScopedQuerySet:

@@ -1,7 +1,8 @@
 """Reads of the event log."""
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 from django.db import connection
 
@@ -19,6 +20,39 @@ def settled_before() -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
         return int(cursor.fetchone()[0])
+
+
+_READERS = """
+WITH horizon AS (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS xid)
+SELECT horizon.xid::text::bigint, reader.name, c.name IS NULL, EXISTS (
+  SELECT FROM events_event e
+  WHERE (e.xid, e.id) > (coalesce(c.xid, 0)::text::xid8, coalesce(c.last_id, 0))
+    AND e.xid < horizon.xid AND e.type = ANY(reader.types::text[]))
+FROM horizon, unnest(%s::text[], %s::text[]) AS reader(name, types)
+LEFT JOIN events_cursor c ON c.name = reader.name
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """Which subscribers settled events of their types wait for, below one horizon."""
+
+    horizon: int
+    new: frozenset[str]
+    wanting: frozenset[str]
+
+
+def find_readers(types_of: Mapping[str, Collection[str]]) -> Readers:
+    """Look for all subscribers at once; ``new`` are those that have no cursor yet."""
+    types = ["{" + ",".join(sorted(wanted)) + "}" for wanted in types_of.values()]
+    with connection.cursor() as cursor:
+        cursor.execute(_READERS, [list(types_of), types])
+        rows = cursor.fetchall()
+    return Readers(
+        horizon=max((row[0] for row in rows), default=0),
+        new=frozenset(row[1] for row in rows if row[2]),
+        wanting=frozenset(row[1] for row in rows if row[3]),
+    )
 
 
 def events_after(

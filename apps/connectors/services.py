@@ -124,13 +124,14 @@ def note_success(connection_id: uuid.UUID, *, now: dt.datetime) -> None:
 
 def note_failure(
     connection_id: uuid.UUID, error: ErrorFacts, *, now: dt.datetime, calls: int = 1
-) -> None:
+) -> bool:
     """``calls`` failed together: after five in a row the circuit opens, for 5 s first and up to
-    30 s when the probes fail as well. What was still out when it opened says nothing new."""
+    30 s when the probes fail as well. What was still out when it opened says nothing new.
+    Returns whether it is open."""
     with acting(CIRCUIT):
         row = Connection.objects.select_for_update().get(id=connection_id)
         if row.circuit == "open" and row.circuit_until and row.circuit_until > now:
-            return
+            return True
         closed = row.circuit == "closed"
         counted = row.consecutive_failures + (calls if closed else 1)
         row.consecutive_failures = min(counted, OPENS_AFTER) if closed else counted
@@ -145,6 +146,7 @@ def note_failure(
             publish_events(
                 [_told(row, "circuit_opened", error=error.message)], actor=CIRCUIT, now=now
             )
+    return rest is not None
 
 
 _HEALTH = (

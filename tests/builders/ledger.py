@@ -78,8 +78,8 @@ class Vendor:
         if request.url.path == "/poll":
             self.polled += 1
             return httpx.Response(200, json=[])
-        (found,) = [d for d in self.documents if d["id"] == request.url.path.split("/")[-1]]
-        return httpx.Response(200, json=found)
+        key = request.url.path.split("/")[-1]
+        return httpx.Response(200, json=next(d for d in self.documents if d["id"] == key))
 
     async def _write(self, request):
         body, key = json.loads(request.content), request.headers["idempotency-key"]
@@ -110,7 +110,7 @@ class Vendor:
         return document
 
     def sums(self):
-        totals = defaultdict(Decimal)
+        totals: defaultdict[str, Decimal] = defaultdict(Decimal)
         for document in self.documents:
             totals[document["currency"]] += Decimal(document["net"])
         return dict(totals)

@@ -248,11 +248,10 @@ class LaneRun:
             calls.shut()
         elif len(broken) < len(asked):
             note_success(self.connection.id, now=now)
-        elif broken:
-            note_failure(self.connection.id, broken[-1].facts, now=now, calls=len(broken))
-            self.connection.refresh_from_db(fields=["circuit"])
-            if self.connection.circuit != "closed":
-                calls.shut()
+        elif broken and note_failure(
+            self.connection.id, broken[-1].facts, now=now, calls=len(broken)
+        ):
+            calls.shut()
 
     def _pause(self, error: ConfigurationError) -> None:
         pause_connection(

@@ -7,7 +7,8 @@ import httpx
 import pytest
 from django.db import connection as database
 
-from apps.connectors.lanes import calls, lease, run
+from apps.connectors.lanes import calls, lease
+from apps.connectors.lanes.budget import resumed
 from apps.connectors.lanes.lease import LaneLease, database_now
 from apps.connectors.lanes.run import LaneRun, run_lane
 from apps.connectors.lanes.work import CLAIM_TTL
@@ -22,6 +23,7 @@ from apps.postings.selectors import due_lanes
 from apps.postings.services import lane as lane_module
 from apps.postings.services.claim import Held, claim_sends, renew_claims
 from apps.postings.services.settle import settle_sends
+from apps.postings.services.unknown import settle_lookups
 from tests.builders.ledger import install, make_due, pass_time
 from tests.builders.people import make_entities
 from tests.builders.stuck import TESTS
@@ -109,8 +111,9 @@ def test_a_call_longer_than_the_claim_keeps_it(monkeypatch, entity):
     left = []
 
     def noted(*args, **kwargs):
-        now = database_now()
-        left.append(Posting.objects.get().claimed_until - now)
+        now, posting = database_now(), Posting.objects.get()
+        assert posting.claimed_until is not None
+        left.append(posting.claimed_until - now)
         left.append(Lease.objects.get().expires_at - now)
         settle_sends(*args, **kwargs)
 
@@ -131,12 +134,11 @@ def test_a_lookup_longer_than_the_claim_keeps_it(monkeypatch, entity):
     assert states() == ["unknown"]
     pass_time(10)
     vendor.delay, due = 1.5, []
-    settle = lane_module.settle_lookups
 
     def noted(*args, **kwargs):
         row = Posting.objects.get()
         due.append((row.due_at > database_now(), row.due_at == row.claimed_until))
-        settle(*args, **kwargs)
+        settle_lookups(*args, **kwargs)
 
     monkeypatch.setattr(lane_module, "settle_lookups", noted)
     run_lane(str(connection.id), worker="w")
@@ -150,7 +152,7 @@ def test_a_renewal_leaves_alone_what_was_taken_over(monkeypatch, entity):
     held = Held(zombie.postings[0], zombie.token)
     Posting.objects.update(claim_epoch=7, claimed_until=database_now())
     renew_claims([held])
-    assert Posting.objects.get().claimed_until < database_now()
+    assert Posting.objects.filter(claimed_until__lt=database_now()).exists()
 
 
 @pytest.mark.usefixtures("brief")
@@ -158,7 +160,7 @@ def test_a_lost_lane_ends_its_calls_and_what_it_brings_is_refused(monkeypatch, e
     """REL-11: while its worker stood still another one took the lane over and did its work."""
     vendor, _, connection = install(monkeypatch)
     make_due(connection, entity, 2)
-    original = run.LaneLease.renew
+    original = LaneLease.renew
 
     def overtaken(self):
         if Posting.objects.filter(state="sending", claim_epoch=1).count() == 2:
@@ -167,7 +169,7 @@ def test_a_lost_lane_ends_its_calls_and_what_it_brings_is_refused(monkeypatch, e
             sending.update(claimed_by="another:token", claim_epoch=9)
         return original(self)
 
-    monkeypatch.setattr(run.LaneLease, "renew", overtaken)
+    monkeypatch.setattr(LaneLease, "renew", overtaken)
     vendor.delay = 60.0
     make_due(connection, entity, 1, due_at=database_now() + dt.timedelta(seconds=0.5))
     run_lane(str(connection.id), worker="w")
@@ -182,6 +184,7 @@ def test_a_lost_lane_ends_its_calls_and_what_it_brings_is_refused(monkeypatch, e
 def test_a_lane_that_is_held_for_too_long_is_left_to_others(monkeypatch, entity):
     _, _, connection = install(monkeypatch)
     taken = LaneLease.take(str(connection.id), "w")
+    assert taken is not None
     assert taken.renew()
     monkeypatch.setattr(lease, "LONGEST", 0.0)
     assert not taken.renew()
@@ -303,10 +306,11 @@ def test_credentials_that_cannot_be_opened_send_nothing(monkeypatch, entity):
 def test_a_lost_lane_claims_nothing_more(monkeypatch, entity):
     _, _, connection = install(monkeypatch)
     taken = LaneLease.take(str(connection.id), "w")
+    assert taken is not None
     lane = LaneRun(str(connection.id), "w", taken)
     Lease.objects.update(epoch=9)
     monkeypatch.setattr(lease, "RENEW_AFTER", -1e9)
-    with_calls = calls.Calls(connection, lane._lane().connector, run.resumed({}, ceiling=4,
+    with_calls = calls.Calls(connection, lane._lane().connector, resumed({}, ceiling=4,
                              fixed=None, now=0.0), until=taken.until)  # fmt: skip
     with_calls.open()
     try:

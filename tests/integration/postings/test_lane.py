@@ -77,7 +77,9 @@ def test_a_stalled_worker_sends_nothing(monkeypatch, entity):
     vendor, _, connection = install(monkeypatch)
     make_due(connection, entity)
     monkeypatch.setattr("apps.connectors.lanes.calls.MARGIN", 60.0)
-    lane = run.LaneRun(str(connection.id), "w", LaneLease.take(str(connection.id), "w"))
+    taken = LaneLease.take(str(connection.id), "w")
+    assert taken is not None
+    lane = run.LaneRun(str(connection.id), "w", taken)
     monkeypatch.setattr(lane, "_claim", lambda calls: 0)  # what it has is enough
     assert lane.work() == 1
     after = Posting.objects.get()
@@ -165,6 +167,7 @@ def test_retry_after_holds_the_whole_lane(monkeypatch, entity):
     asked = len(vendor.calls)
     assert asked <= 4
     row = Connection.objects.get()
+    assert row.held_until is not None
     assert row.held_until - database_now() > dt.timedelta(seconds=20)
     assert run_lane(str(connection.id), worker="w") == 0
     assert len(vendor.calls) == asked

@@ -73,7 +73,7 @@ class _Connector:
     """Shows two pages, then nothing new; counts its calls."""
 
     snapshot_types = ("invoice",)
-    capabilities = {}
+    capabilities: dict = {}
     limits = None
 
     def __init__(self, failing=False):

@@ -1,7 +1,8 @@
 """Maintenance windows in local time."""
 
 import datetime as dt
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pytest
 
@@ -12,13 +13,13 @@ from apps.connectors.lanes.windows import held_until, next_span, window_fault
 class Window:
     starts: dt.time
     ends: dt.time
-    weekdays: list[int] = field(default_factory=list)
+    weekdays: Sequence[int] = ()
     on_date: dt.date | None = None
     time_zone: str = "Europe/Berlin"
 
 
-def at(*parts):
-    return dt.datetime(*parts, tzinfo=dt.UTC)
+def at(year, month, day, hour, minute=0):
+    return dt.datetime(year, month, day, hour, minute, tzinfo=dt.UTC)
 
 
 NIGHT = Window(dt.time(22), dt.time(2), weekdays=[6])  # Sunday evening, local time
@@ -51,8 +52,7 @@ def test_the_night_of_the_clock_change_is_an_hour_longer():
 
 
 def test_the_next_one_is_named():
-    begins, ends = next_span([NIGHT], at(2026, 11, 23, 12))
-    assert (begins, ends) == (at(2026, 11, 29, 21), at(2026, 11, 30, 1))
+    assert next_span([NIGHT], at(2026, 11, 23, 12)) == (at(2026, 11, 29, 21), at(2026, 11, 30, 1))
 
 
 @pytest.mark.parametrize(

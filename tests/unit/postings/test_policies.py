@@ -22,7 +22,7 @@ HOUR = dt.timedelta(hours=1)
 LAG = dt.timedelta(seconds=5)
 
 
-NOTHING = frozenset()
+NOTHING = frozenset[str]()
 PAUSE = dt.timedelta(seconds=2)
 UNIQUE = Capability(AfterUnknown.UNIQUE_REFERENCE, shows=NOTHING)
 KEYED = Capability(AfterUnknown.NATIVE_KEY, ttl=HOUR, shows=NOTHING)

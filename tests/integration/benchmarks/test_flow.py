@@ -12,7 +12,14 @@ from benchmarks.flow import bare
 from benchmarks.flow.recorder import Recorder, write
 
 
+class _Server(ThreadingHTTPServer):
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), _Platform)
+        self.heard: list = []
+
+
 class _Platform(BaseHTTPRequestHandler):
+    server: _Server
     protocol_version = "HTTP/1.1"
 
     def _answer(self):
@@ -31,8 +38,7 @@ class _Platform(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def platform():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Platform)
-    server.heard = []
+    server = _Server()
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server

@@ -60,6 +60,7 @@ class Settlement:
         self.cases: list[tuple[Posting, ErrorFacts]] = []
         self.dead: list[tuple[Posting, ErrorFacts]] = []
         self.outcomes: list[Tried] = []
+        self.later: list[tuple[Held, dt.datetime]] = []
 
     def move(self, held: Held, name: str, **values: Any) -> None:
         """Plan one transition with the columns it sets."""
@@ -67,6 +68,10 @@ class Settlement:
 
     def note(self, held: Held, outcome: str, error: ErrorFacts | None = None) -> None:
         self.outcomes.append(Tried(held, outcome, error))
+
+    def postpone(self, held: Held, until: dt.datetime) -> None:
+        """Plan to ask again at a moment; the posting's count of lookups goes along."""
+        self.later.append((held, until))
 
     def commit(self, order: Sequence[str], events: dict[str, str]) -> None:
         """Write everything in one transaction. What another claim holds since is refused, counted
@@ -77,29 +82,28 @@ class Settlement:
             late = [
                 (h, n) for n, ms in self.moves.items() for h, _ in ms if h.posting.id not in done
             ]
-            self.refuse(late)
+            self._refuse([*late, *self._write_postponed()])
             self._link(moved.get("post", []))
             self._publish(moved, events)
             self._open({held.posting.id for held, _ in late})
-            self.close_attempts()
+            close_attempts(self.outcomes, now=self.now)
             if moved.get("hold") or moved.get("post"):
                 enqueue_on_commit("postings.run_lane", str(self.connection.id), queue="lanes")
             failpoint("posting.after_result_before_commit")
         failpoint("posting.after_commit")
 
-    def postpone(self, later: Sequence[tuple[Held, dt.datetime]]) -> None:
-        """Ask again at a moment, in the caller's transaction; ``lookups`` goes along. Closes the
-        attempts."""
-        if later:
-            postings = [held.posting for held, _ in later]
-            counts, moments = [p.lookups for p in postings], [at for _, at in later]
-            with database.cursor() as cursor:
-                cursor.execute(_POSTPONE, [*claim_columns([h for h, _ in later]), counts, moments])
-                written = {row[0] for row in cursor.fetchall()}
-            self.refuse([(held, "ask") for held, _ in later if held.posting.id not in written])
-        self.close_attempts()
+    def _write_postponed(self) -> list[tuple[Held, str]]:
+        """Returns those that another claim holds since."""
+        if not self.later:
+            return []
+        claims = [held for held, _ in self.later]
+        counts, moments = [h.posting.lookups for h in claims], [at for _, at in self.later]
+        with database.cursor() as cursor:
+            cursor.execute(_POSTPONE, [*claim_columns(claims), counts, moments])
+            written = {row[0] for row in cursor.fetchall()}
+        return [(held, "ask") for held in claims if held.posting.id not in written]
 
-    def refuse(self, late: Sequence[tuple[Held, str]]) -> None:
+    def _refuse(self, late: Sequence[tuple[Held, str]]) -> None:
         """Count and tell of results that came under a claim that is over: what another worker
         has taken over stays as it is."""
         refuse_writes(self.connection.id, late, now=self.now)
@@ -109,11 +113,6 @@ class Settlement:
             actor=LANE,
             now=self.now,
         )
-
-    def close_attempts(self) -> None:
-        """Note what became of each dispatch."""
-        close_attempts(self.outcomes, now=self.now)
-        self.outcomes = []
 
     def _transition(self, name: str) -> list[Posting]:
         pairs = self.moves.get(name, [])
@@ -326,17 +325,14 @@ def settle_read_backs(
 ) -> None:
     """Commit confirmations that were still owed; a failed reading is tried again later."""
     settlement = Settlement(connection, now)
-    later: list[tuple[Held, dt.datetime]] = []
     for held, outcome in done:
         if outcome.reading is not None:
             accept(settlement, held, outcome)
         else:
             error = outcome.error.facts if outcome.error else None
             settlement.note(held, "handed_back" if outcome.unsent else "read_failed", error)
-            later.append((held, settlement.now + _until_read_again(outcome)))
-    with acting(LANE):
-        settlement.commit(("confirm", "park"), {"confirm": "confirmed", "park": "parked"})
-        settlement.postpone(later)
+            settlement.postpone(held, settlement.now + _until_read_again(outcome))
+    settlement.commit(("confirm", "park"), {"confirm": "confirmed", "park": "parked"})
 
 
 def _until_read_again(outcome: Outcome) -> dt.timedelta:

@@ -120,15 +120,13 @@ def settle_lookups(
 ) -> None:
     """Adopt what was found when it says what we meant; count what was absent."""
     settlement = Settlement(connection, now)
-    later: list[tuple[Held, dt.datetime]] = []
     for held, outcome in done:
         if outcome.written is not None:
             accept(settlement, held, outcome)
         else:
-            later.append((held, settlement.now + _until_asked_again(settlement, held, outcome)))
-    with acting(LANE):
-        settlement.commit(SEND_ORDER, SEND_EVENTS)
-        settlement.postpone(later)
+            until = settlement.now + _until_asked_again(settlement, held, outcome)
+            settlement.postpone(held, until)
+    settlement.commit(SEND_ORDER, SEND_EVENTS)
 
 
 def _until_asked_again(settlement: Settlement, held: Held, outcome: Outcome) -> dt.timedelta:

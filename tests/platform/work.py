@@ -3,6 +3,8 @@
 import time
 import uuid
 
+from django.db.models import Q
+
 from apps.core.clock import utc_now
 from apps.core.principal import Actor
 from apps.events.models import Cursor, Event
@@ -35,7 +37,9 @@ def owe(count: int = 1, kind: str = "thing.made") -> int:
 
 def is_done(event_id: int) -> bool:
     """Whether every subscriber has read up to an event."""
-    read = Cursor.objects.filter(last_id__gte=event_id).count()
+    xid = int(Event.objects.values_list("xid", flat=True).get(id=event_id))
+    past = Q(xid__gt=xid) | Q(xid=xid, last_id__gte=event_id)
+    read = Cursor.objects.filter(past).count()
     return read >= len(all_subscribers())
 
 

@@ -31,6 +31,7 @@ class Recorder:
 
     def __init__(self, upstreams: dict[str, int]) -> None:
         self._streams: list[_Stream] = []
+        self._servers: list[asyncio.Server] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -46,6 +47,7 @@ class Recorder:
             await self._pass_on(vendor, upstream, reader, writer)
 
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        self._servers.append(server)
         return int(server.sockets[0].getsockname()[1])
 
     async def _pass_on(
@@ -68,8 +70,19 @@ class Recorder:
         return sorted((c for c in found if c.at >= begun), key=lambda call: call.at)
 
     def close(self) -> None:
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(5)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
+        self._loop.close()
+
+    async def _end(self) -> None:
+        """Connections that are still open would be pending for ever."""
+        for server in self._servers:
+            server.close()
+        open_ones = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in open_ones:
+            task.cancel()
+        await asyncio.gather(*open_ones, return_exceptions=True)
 
 
 async def _pump(

@@ -73,7 +73,7 @@ def test_what_a_dead_worker_held_is_through_after_its_lease(monkeypatch, entity,
     run_lane(str(connection.id), worker="w")
     assert set(states()) == {"confirmed"}
     assert len(vendor.documents) == len(vendor.writes) == 14
-    assert CallCount.objects.get().retries == 0
+    assert set(CallCount.objects.values_list("retries", flat=True)) == {0}
 
 
 def test_a_dead_workers_write_that_arrived_is_found_by_the_lookup(monkeypatch, entity):

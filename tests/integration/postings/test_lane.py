@@ -172,7 +172,7 @@ def test_retry_after_holds_the_whole_lane(monkeypatch, entity):
     assert run_lane(str(connection.id), worker="w") == 0
     assert len(vendor.calls) == asked
     assert set(Posting.objects.values_list("attempts", flat=True)) == {0}
-    assert CallCount.objects.get().refused == asked
+    assert sum(CallCount.objects.values_list("refused", flat=True)) == asked
 
 
 def test_a_slow_call_holds_up_no_other_result(monkeypatch, entity):

@@ -58,15 +58,21 @@ class UnknownPlan:
 
 
 def after_unknown(
-    capability: Capability, sent_ago: dt.timedelta, absent_times: int
+    capability: Capability, sent_ago: dt.timedelta | None, absent_times: int
 ) -> UnknownPlan:
-    """Decide by the connector's declared capability (the posting protocol, step 5)."""
+    """Decide by the connector's declared capability (the posting protocol, step 5).
+
+    ``sent_ago`` None: nothing was sent under the present key yet, because people said that the
+    document of an earlier one is gone. Then no key protects from a second document: whatever the
+    platform promises, it is looked up first.
+    """
     if capability.after_unknown is AfterUnknown.NONE:
         return UnknownPlan("park")
-    if capability.after_unknown is AfterUnknown.UNIQUE_REFERENCE:
-        return UnknownPlan("send_again")
-    if capability.after_unknown is AfterUnknown.NATIVE_KEY and sent_ago < capability.ttl:
-        return UnknownPlan("send_again")
+    if sent_ago is not None:
+        if capability.after_unknown is AfterUnknown.UNIQUE_REFERENCE:
+            return UnknownPlan("send_again")
+        if capability.after_unknown is AfterUnknown.NATIVE_KEY and sent_ago < capability.ttl:
+            return UnknownPlan("send_again")
     if absent_times >= 2:
         return UnknownPlan("send_again")
     return UnknownPlan("look_up", capability.visibility_lag if absent_times else dt.timedelta(0))

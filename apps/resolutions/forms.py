@@ -57,6 +57,7 @@ def _decide(case: ExceptionCase, subject: Subject) -> tuple[Field, ...]:
     choices = [Choice(EXISTS, "The document is there: take it over")]
     if known:
         choices.append(Choice(ACCEPT, "It differs, and that is right: accept it"))
+        choices.append(Choice(ABSENT, "It was removed there: look for it, then send it again"))
     else:
         choices.append(Choice(ABSENT, "It is not there: send it again"))
     return (

@@ -9,7 +9,7 @@ from apps.mappings.services.drafts import (
     start_draft,
     withdraw_version,
 )
-from apps.mappings.services.references import link_references
+from apps.mappings.services.references import link_references, unlink_references
 from apps.mappings.services.translate import translate
 from apps.mappings.services.versions import (
     activate_approved,
@@ -31,5 +31,6 @@ __all__ = [
     "set_rules",
     "start_draft",
     "translate",
+    "unlink_references",
     "withdraw_version",
 ]

@@ -44,8 +44,8 @@ def sort_unknown(
     wanted: list[Posting] = []
     for posting in claim.postings:
         capability = connector.capabilities[posting.operation]
-        sent = posting.first_sent_at or now
-        plan = after_unknown(capability, now - sent, posting.lookups)
+        sent_ago = now - posting.first_sent_at if posting.first_sent_at else None
+        plan = after_unknown(capability, sent_ago, posting.lookups)
         if plan.action == "send_again" and posting.attempts >= MAX_ATTEMPTS:
             plan = UnknownPlan("park")
         {"send_again": again, "park": parked, "look_up": wanted}[plan.action].append(posting)

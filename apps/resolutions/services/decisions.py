@@ -16,7 +16,12 @@ from apps.mappings.models import Mapping, ValueMapRow
 from apps.mappings.services import propose_value
 from apps.mappings.types import RowDraft
 from apps.postings.models import Posting
-from apps.postings.services import accept_postings, adopt_postings, requeue_postings
+from apps.postings.services import (
+    accept_postings,
+    adopt_postings,
+    doubt_postings,
+    requeue_postings,
+)
 from apps.resolutions.errors import RemedyError
 from apps.resolutions.forms import ABSENT, ACCEPT, EXISTS
 from apps.resolutions.models import Resolution
@@ -113,8 +118,9 @@ def decide_outcome(chosen: Chosen) -> Resolution:
 
 def _decision(chosen: Chosen, posting: Posting) -> dict[str, str]:
     decision = chosen.needed("decision", "Choose what stands at the platform.")
-    external_id = chosen.text("external_id") or posting.external_id
-    allowed = (EXISTS, ACCEPT) if posting.external_id else (EXISTS, ABSENT)
+    typed = "" if decision == ABSENT else chosen.text("external_id")
+    external_id = typed or posting.external_id
+    allowed = (EXISTS, ACCEPT, ABSENT) if posting.external_id else (EXISTS, ABSENT)
     if decision not in allowed:
         raise RemedyError("Correct the named field.", {"decision": "Choose one of the listed."})
     if decision == EXISTS and not external_id:
@@ -130,6 +136,8 @@ def _request(chosen: Chosen, posting: Posting, decision: dict[str, str]) -> Appr
         ACCEPT: "is accepted although it differs",
         ABSENT: "is not at the platform and is sent again",
     }
+    if posting.external_id:
+        words[ABSENT] = "was removed at the platform; it is looked for, then sent again"
     label = posting.document_label or posting.reference
     return ApprovalRequest(
         kind=OUTCOME_KIND,
@@ -177,6 +185,8 @@ def _carry_out(
         return adopt_postings({posting_id: params["external_id"]}, actor=actor, now=now)
     if decision == ACCEPT:
         return accept_postings([posting_id], actor=actor, now=now)
+    if params["external_id"]:  # it was written once, so it is looked up before it is sent again
+        return doubt_postings([posting_id], actor=actor, now=now)
     return requeue_postings([posting_id], actor=actor, now=now)
 
 

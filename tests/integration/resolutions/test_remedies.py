@@ -9,12 +9,17 @@ import pytest
 from apps.approvals.models import Approval
 from apps.approvals.services import approve, reject
 from apps.canonical.models import Customer, Invoice, RecordVersion
+from apps.connectors.registry import connector_for
 from apps.core.errors import StaleWriteError
 from apps.events.models import Event
 from apps.exceptions.models import ExceptionCase
 from apps.ingestion.models import InboundEvent
+from apps.mappings.models import ExternalReference
+from apps.mappings.services import link_references
+from apps.mappings.types import ReferenceDraft
 from apps.organisation.models import PostingPeriod
 from apps.postings.models import Posting
+from apps.postings.services.unknown import sort_unknown
 from apps.resolutions.errors import RemedyError
 from apps.resolutions.models import Resolution
 from apps.resolutions.selectors import evidence_of, remedies_for
@@ -299,19 +304,56 @@ def test_two_people_decide_what_happened(
     assert Resolution.objects.get().outcome == "started"
 
 
-def test_a_difference_is_accepted_only_for_a_document_that_is_there(entities, netsuite, mara, now):
-    posting = make_posting(netsuite, entities["DE01"], "send", "post", "park", external_id="99")
-    case = open_case(entities["DE01"], "postings.posting", posting.id, now,
-                     code="amount_incident", facts={})  # fmt: skip
-    with pytest.raises(RemedyError) as bad:
-        _apply(case, "decide_outcome", mara, now, reason="Send it again please.",
-               decision="absent")  # fmt: skip
-    assert list(bad.value.fields) == ["decision"]
-    _apply(case, "decide_outcome", mara, now, reason="Rounding of the ERP.", decision="accept")
+def _decide_and_approve(case, mara, now, **values):
+    _apply(case, "decide_outcome", mara, now, **values)
     asked = Approval.objects.get()
     done = approve(asked.id, principal=make_principal("Fin", "finance"),
                    seen_hash=asked.content_hash, now=now)  # fmt: skip
     deliver("approval.approved", "approval", asked.id, now, kind="outcome_decision",
             decided_by=done.decided_by_label, decided_by_id=str(done.decided_by_id))  # fmt: skip
+    return asked
+
+
+def test_a_difference_is_accepted_for_a_document_that_is_there(entities, netsuite, mara, now):
+    posting = make_posting(netsuite, entities["DE01"], "send", "post", "park", external_id="99")
+    case = open_case(entities["DE01"], "postings.posting", posting.id, now,
+                     code="amount_incident", facts={})  # fmt: skip
+    with pytest.raises(RemedyError) as bad:
+        _apply(case, "decide_outcome", mara, now, reason="Send it again please.",
+               decision="resend")  # fmt: skip
+    assert list(bad.value.fields) == ["decision"]
+    _decide_and_approve(case, mara, now, reason="Rounding of the ERP.", decision="accept")
     assert Posting.objects.get().state == "confirmed"
     assert uuid.UUID(str(case.subject_id)) == posting.id
+
+
+def test_a_document_that_was_removed_is_looked_for_before_it_is_sent_again(
+    entities, netsuite, mara, now
+):
+    """Not queued: unknown, under a new key and with nothing sent under it (REL-32)."""
+    posting = make_posting(
+        netsuite, entities["DE01"], "send", "post", "park", external_id="99",
+        result={"number": "7"}, first_sent_at=now, attempts=1,
+    )  # fmt: skip
+    link_references([ReferenceDraft(netsuite.id, "invoice", "99", "invoice", posting.document_id)])
+    case = open_case(entities["DE01"], "postings.posting", posting.id, now,
+                     code="amount_incident", facts={})  # fmt: skip
+    form = {field.name: field for field in remedies_for(case, mara)[0].fields}
+    offered = {choice.value: choice.label for choice in form["decision"].choices}
+    assert list(offered) == ["exists", "accept", "absent"]
+    assert "look for it" in offered["absent"]
+    asked = _decide_and_approve(case, mara, now, reason="Deleted by the ledger team.",
+                                decision="absent")  # fmt: skip
+    assert "was removed at the platform; it is looked for" in asked.title
+    after = Posting.objects.get()
+    assert (after.state, after.external_id, after.result) == ("unknown", "", {})
+    assert (after.payload_revision, after.first_sent_at, after.lookups) == (2, None, 0)
+    assert not ExternalReference.objects.exists()
+    assert Event.objects.filter(type="posting.doubted", actor_kind="user").count() == 1
+    netsuite_connector = connector_for("netsuite")
+    claim = sort_unknown(netsuite, netsuite_connector, worker="w", limit=10, now=now)
+    assert [p.id for p in claim.postings] == [posting.id]  # to be looked up
+    assert Posting.objects.get().state == "unknown"
+    Posting.objects.update(lookups=2, due_at=now - dt.timedelta(days=400), claimed_by="")
+    assert sort_unknown(netsuite, netsuite_connector, worker="w", limit=10, now=now).postings == []
+    assert Posting.objects.get().state == "queued"  # absent twice

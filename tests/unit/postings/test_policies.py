@@ -28,6 +28,10 @@ LAG = dt.timedelta(seconds=5)
         (Capability(AfterUnknown.UNIQUE_REFERENCE), HOUR, 0, UnknownPlan("send_again")),
         (Capability(AfterUnknown.NATIVE_KEY, ttl=2 * HOUR), HOUR, 0, UnknownPlan("send_again")),
         (Capability(AfterUnknown.NATIVE_KEY, ttl=HOUR), HOUR, 0, UnknownPlan("look_up")),
+        (Capability(AfterUnknown.UNIQUE_REFERENCE), None, 0, UnknownPlan("look_up")),
+        (Capability(AfterUnknown.UNIQUE_REFERENCE), None, 2, UnknownPlan("send_again")),
+        (Capability(AfterUnknown.NATIVE_KEY, ttl=2 * HOUR), None, 1, UnknownPlan("look_up")),
+        (Capability(AfterUnknown.NONE), None, 2, UnknownPlan("park")),
         (Capability(AfterUnknown.LOOKUP, visibility_lag=LAG), HOUR, 0, UnknownPlan("look_up")),
         (
             Capability(AfterUnknown.LOOKUP, visibility_lag=LAG),

@@ -78,12 +78,14 @@ class StripeConnector:
         return await _LOOK_UPS[call.operation](StripeClient(session), call)
 
     async def read_back(self, session: Session, call: OutboundCall, written: Written) -> ReadBack:
-        """The object exists and is in the currency meant; its money comes with its invoice.
+        """The object exists as it was meant; what a change cost comes with its invoice.
 
         Raises ``RejectedError`` (not_found) when it does not exist.
         """
         if call.operation == "subscription.cancel":
             return await cancels.read_cancellation(StripeClient(session), call, written)
+        if call.operation == "subscription.create":
+            return await writes.read_subscriptions(StripeClient(session), call, written)
         noun = "customers" if call.operation == "customer.upsert" else "subscriptions"
         found = await StripeClient(session).get(
             call.operation, f"/v1/{noun}/{written.external_id}"

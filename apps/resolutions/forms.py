@@ -42,7 +42,11 @@ def _correct(case: ExceptionCase, subject: Subject) -> tuple[Field, ...]:
 
 
 def _edit(case: ExceptionCase, subject: Subject) -> tuple[Field, ...]:
-    text = json.dumps(to_json(payload_of(subject.event)), indent=2, ensure_ascii=False)
+    event = subject.event
+    if event is not None and event.is_unreadable:
+        words = "The body as it arrived. It is read again as if it had just come."
+        return (Field("payload", "Message", "json", event.raw_text, words),)
+    text = json.dumps(to_json(payload_of(event)), indent=2, ensure_ascii=False)
     named = str(case.facts.get("field", ""))
     hint = f"The problem is at {named}." if named else "A JSON object."
     return (Field("payload", "Message", "json", text, hint),)

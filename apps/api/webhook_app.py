@@ -121,7 +121,7 @@ def _is_secure(scope: Scope) -> bool:
     said = next((v.decode("latin-1") for n, v in scope["headers"] if n == wire_name), None)
     if said is None:
         return bool(scope["scheme"] == "https")
-    return said.split(",", 1)[0].strip() == declared[1]
+    return bool(said.split(",", 1)[0].strip() == declared[1])
 
 
 def _start(reply: Reply, scope: Scope) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import io
 import json
 import re
 from collections.abc import Callable
+from typing import Any
 
 from scenario import seed
 from scenario.drive import approval
@@ -113,12 +114,19 @@ def _put_the_invoice_back(mara: Person, number: str) -> None:
         raise HubRefused(f"the original of {number} is not kept beside the edited message")
 
 
-def find_invoice(number: str) -> dict[str, object]:
-    """The invoice as billing shows it now."""
+def find_invoice(number: str) -> dict[str, Any]:
+    """The invoice as billing shows it now. Raises ``LookupError`` when it has none such."""
     auth = {"Authorization": f"Bearer {seed.STRIPE_KEY}"}
-    page = Platform("stripe").call("GET", "/v1/invoices", params={"limit": 100}, headers=auth)
-    found: dict[str, object] = next(i for i in page["data"] if i["number"] == number)
-    return found
+    query: dict[str, Any] = {"limit": 100}
+    more = True
+    while more:
+        page = Platform("stripe").call("GET", "/v1/invoices", params=query, headers=auth)
+        for invoice in page["data"]:
+            if invoice["number"] == number:
+                return dict(invoice)
+        more = page["has_more"]
+        query["starting_after"] = page["data"][-1]["id"]
+    raise LookupError(f"billing has no invoice {number}")
 
 
 def is_kept(person: Person, object_id: str) -> bool:

@@ -3,7 +3,6 @@
 import datetime as dt
 import json
 
-from apps.canonical.services import correct_customer
 from apps.canonical.services.posting_dates import move_posting_date
 from apps.core.codec import loads
 from apps.core.errors import RejectedError
@@ -11,6 +10,7 @@ from apps.exceptions.models import ExceptionCase
 from apps.exceptions.selectors import family_members
 from apps.ingestion.models import InboundEvent
 from apps.ingestion.services import edit_and_receive, edit_unreadable
+from apps.masterdata.services import correct_customer
 from apps.organisation.selectors import next_open_period, period_for
 from apps.postings.models import Posting
 from apps.resolutions.errors import RemedyError

@@ -33,7 +33,7 @@ def order():
         position=0, product=Product.objects.create(sku="PRO-1", name="Pro"), quantity=1,
         charge_type="recurring", frequency="annual", unit_price=1200, net=Decimal(1200),
     )  # fmt: skip
-    for code, role in (("stripe", "billing"), ("tax-table", "tax"), ("netsuite", "erp")):
+    for code, role in (("stripe", "billing"), ("ratetable", "tax"), ("netsuite", "erp")):
         make_connection(code, role, code)
     return order
 

@@ -54,6 +54,19 @@ def treatment(request: Mapping[str, Any], rates: Mapping[str, str]) -> Treatment
     return _named("EXPORT-0", rates)
 
 
+def check_customer(
+    seller_country: str, customer: Mapping[str, Any], rates: Mapping[str, str]
+) -> None:
+    """Whether a customer can be taxed when this country sells to it; a state of the US must be
+    one even where no tax depends on it.
+
+    Raises ``RejectedError`` naming the customer's field at fault.
+    """
+    treatment({"seller_country": seller_country, "customer": customer}, rates)
+    if customer.get("country") == "US" and customer.get("state_code"):
+        _us_sales_tax(customer, {**rates, "US-NONE-0": "0"})
+
+
 def _us_sales_tax(customer: Mapping[str, Any], rates: Mapping[str, str]) -> Treatment:
     state = str(customer.get("state_code") or "").upper()
     code = f"US-{state}"

@@ -60,6 +60,12 @@ def find_connection(code: str) -> Connection | None:
     return Connection.objects.filter(code=code).first()
 
 
+def platform_name(vendor: str) -> str:
+    """What people call the platform of a vendor: the name of its connection."""
+    names = Connection.objects.filter(vendor=vendor).order_by("code")
+    return names.values_list("name", flat=True).first() or vendor or "the platform"
+
+
 def get_connection(principal: Principal, code: str) -> Connection:
     """A connection by code. Raises ``Connection.DoesNotExist``, also for another entity's."""
     connection: Connection = Connection.objects.visible_to(principal).get(code=code)

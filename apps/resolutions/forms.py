@@ -3,12 +3,16 @@
 import json
 from collections.abc import Callable
 
+from apps.connectors.selectors import platform_name
 from apps.core.codec import to_json
 from apps.exceptions.models import ExceptionCase
+from apps.organisation.models import LegalEntity
+from apps.rehearsals.selectors import known_targets
 from apps.resolutions.subjects import CUSTOMER_LABELS, Subject, master_data_of, payload_of
 from apps.resolutions.types import CORRECT, DECIDE, DISCARD, EDIT, MAP_VALUE, Choice, Field
 
 EXISTS, ABSENT, ACCEPT = "exists", "absent", "accept"
+ACKNOWLEDGED = "acknowledged"
 
 
 def fields_of(remedy: str, case: ExceptionCase, subject: Subject) -> tuple[Field, ...]:
@@ -18,15 +22,37 @@ def fields_of(remedy: str, case: ExceptionCase, subject: Subject) -> tuple[Field
 
 
 def _map_value(case: ExceptionCase, _subject: Subject) -> tuple[Field, ...]:
-    key, scope = str(case.facts.get("key", "")), str(case.facts.get("scope", ""))
+    facts = {name: str(case.facts.get(name) or "") for name in ("key", "mapping", "target")}
+    known = tuple(known_targets(facts["mapping"]))
+    platform = platform_name(facts["mapping"].partition(".")[2])
+    now = f"Now {facts['target']}, which {platform} does not have. " if facts["target"] else ""
     return (
-        Field("source_value", "Value", value=key, help=f"As it arrives in {case.document}."),
-        Field("target_value", "Maps to", help="The id or code at the platform."),
         Field(
-            "scope", "Legal entity", value="", required=False,
-            help=f"Leave empty for all; {scope} for this one." if scope else "Empty for all.",
+            "source_value", "Value in the hub", value=facts["key"],
+            help=f"As it stands in {case.document or case.reference}.",
+        ),
+        Field(
+            "target_value", f"Becomes in {platform}", options=known,
+            help=f"{now}Its id or code there; {len(known)} known ones are offered.",
+        ),
+        Field(
+            "scope", "Legal entity", "select", "", required=False, choices=_entities(),
+            help="Choose one only when the others need another value.",
+        ),
+        Field(
+            "reason", "Why", "textarea", required=False,
+            help="The second person reads it. Left empty, it names this case.",
+        ),
+        Field(
+            ACKNOWLEDGED, f"I looked it up in {platform}: it is there", "check", required=False,
+            help="Asked for only when nothing that was read from there carries the value.",
         ),
     )  # fmt: skip
+
+
+def _entities() -> tuple[Choice, ...]:
+    rows = LegalEntity.objects.order_by("code").values_list("code", "name")
+    return (Choice("", "All legal entities"), *(Choice(c, f"{c}, {n}") for c, n in rows))
 
 
 def _correct(case: ExceptionCase, subject: Subject) -> tuple[Field, ...]:

@@ -1,7 +1,6 @@
 """Every write of this app."""
 
 from apps.mappings.services.drafts import (
-    propose_value,
     propose_version,
     remove_row,
     set_row,
@@ -22,7 +21,6 @@ __all__ = [
     "activate_approved",
     "ensure_mappings",
     "link_references",
-    "propose_value",
     "propose_version",
     "remove_row",
     "roll_back",

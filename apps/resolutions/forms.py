@@ -63,7 +63,14 @@ def _correct(case: ExceptionCase, subject: Subject) -> tuple[Field, ...]:
     choices = tuple(Choice(name, label) for name, label in CUSTOMER_LABELS.items())
     return (
         Field("field", f"Field of {data.label}", "select", chosen, choices=choices),
-        Field("value", "New value", value=data.values[chosen], help="Now: see the old value."),
+        Field(
+            "value",
+            "New value",
+            value=data.values[chosen],
+            required=False,
+            help=f"{CUSTOMER_LABELS[chosen]} is {data.values[chosen] or 'empty'} now. A state, "
+            f"country, VAT id or dimension that nobody knows is refused.",
+        ),
     )
 
 

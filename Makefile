@@ -6,13 +6,16 @@ TESTS  ?= tests
 TIER   ?= ci
 SEED   ?= 1
 
+# A dozen processes start from the same sources: compiling them each time would cost 1.5 s a process.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Checks and unit tests read the settings but open no connection.
 OFFLINE := Q2C_ENV=test DATABASE_URL=postgresql:///q2c REDIS_URL=redis://127.0.0.1:1/0
 UV      := $(shell sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements/dev.lock)
 
 .DEFAULT_GOAL := help
 .PHONY: help env demo demo-reset test test-e2e test-fast test-platform flow soak faults check lint types contracts \
-        templates migrations erp screenshots lock bench-ingest bench-poison bench-engine
+        templates migrations erp screenshots lock bench-ingest bench-poison bench-flow bench-engine
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -49,6 +52,9 @@ bench-ingest: .venv/.ok ## Measure the webhook door beside a bare Django view (Q
 
 bench-poison: .venv/.ok ## Measure what one failing event costs its neighbours
 	@exec $(STACK) --dir .run-bench-ingest exec --durable -- $(PY) -m benchmarks.poison
+
+bench-flow: .venv/.ok ## Measure what an amendment costs beside the bare calls (QUICK=1: roughly)
+	@exec $(STACK) --dir .run-bench-flow product -- $(PY) -m benchmarks.flow
 
 # The first layer tries every named place one by one; the second breaks real processes by a seed.
 faults: .venv/.ok ## Break everything on purpose, check the books (TIER=ci|milestone|release SEED=n)

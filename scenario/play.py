@@ -55,16 +55,18 @@ def unreliable() -> None:
 
 
 def sell(sales: SalesTeam, story: list[Deal], problems: list[Planted]) -> None:
-    """Quote, approve and accept every deal; the planted ones as they are planted."""
+    """Quote, approve and accept every deal. The planted ones come first, as they are planted: an
+    outage takes its time to be past the hub's own attempts.
+    """
+    for problem in problems:
+        if problem.deal is not None:
+            sell_planted(sales, problem, problem.deal)
+    say(f"{len(problems)} problems planted")
     late = _amended(story)[-EARLY_AMENDMENTS:]
     for deal in story:
         if deal not in late:
             sell_one(sales, deal)
     say(f"{len(story)} quotes accepted by {len({d.buyer.number for d in story})} customers")
-    for problem in problems:
-        if problem.deal is not None:
-            sell_planted(sales, problem, problem.deal)
-    say(f"{len(problems)} problems planted")
 
 
 def sell_one(sales: SalesTeam, deal: Deal) -> None:
@@ -139,16 +141,15 @@ def bill_the_past(today: dt.date) -> None:
 
 def settle() -> None:
     """Wait until the hub has nothing left to do by itself; prints what stands where."""
-    viewer, quiet = Person("mara"), 0
-    last: tuple[int, ...] = ()
+    viewer, last = Person("mara"), (-1, -1, -1)
     end = time.monotonic() + SETTLE_SECONDS
-    while time.monotonic() < end and quiet < 2:
+    while time.monotonic() < end:
         now = counts(viewer)
         if now != last:  # asking the hub itself costs more than looking at the ledgers
-            last, quiet = now, 0
+            last = now
             say(f"{now[0]} invoices in billing, {now[1]} in the ERP, {now[2]} open exceptions")
-        else:
-            quiet = quiet + 1 if hub_state().moving == 0 else 0
+        elif hub_state().moving == 0:
+            break
         time.sleep(1.5)
 
 

@@ -1,44 +1,86 @@
 """Reads of the event log."""
 
 import uuid
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 from django.db import connection
-from django.db.models import Exists, OuterRef
 
 from apps.core.principal import Principal
 from apps.core.scoping import ScopedQuerySet
-from apps.events.models import Event, Seal, Transition
+from apps.events.models import Event, Transition
 
 # A committed event is only read once no older transaction can still commit one before it:
 # otherwise a cursor would step over rows that become visible late.
 SETTLED = "xid < pg_snapshot_xmin(pg_current_snapshot())"
 
 
-def events_after(xid: int, last_id: int, limit: int) -> list[Event]:
-    """The next settled events after a cursor position, in order of (xid, id)."""
-    return list(
-        Event.objects.extra(  # noqa: S610 - constant SQL; xid8 has no ORM comparison
-            where=[f"(xid, id) > (%s::text::xid8, %s) AND {SETTLED}"],
-            params=[str(xid), last_id],
-        ).order_by("xid", "id")[:limit]
+def settled_before() -> int:
+    """The transaction id below which every event is committed, or never will be."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+        return int(cursor.fetchone()[0])
+
+
+_READERS = """
+WITH horizon AS (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS xid)
+SELECT horizon.xid::text::bigint, reader.name, c.name IS NULL, EXISTS (
+  SELECT FROM events_event e
+  WHERE (e.xid, e.id) > (coalesce(c.xid, 0)::text::xid8, coalesce(c.last_id, 0))
+    AND e.xid < horizon.xid AND e.type = ANY(reader.types::text[]))
+FROM horizon, unnest(%s::text[], %s::text[]) AS reader(name, types)
+LEFT JOIN events_cursor c ON c.name = reader.name
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """Which subscribers settled events of their types wait for, below one horizon."""
+
+    horizon: int
+    new: frozenset[str]
+    wanting: frozenset[str]
+
+
+def find_readers(types_of: Mapping[str, Collection[str]]) -> Readers:
+    """Look for all subscribers at once; ``new`` are those that have no cursor yet."""
+    types = ["{" + ",".join(sorted(wanted)) + "}" for wanted in types_of.values()]
+    with connection.cursor() as cursor:
+        cursor.execute(_READERS, [list(types_of), types])
+        rows = cursor.fetchall()
+    return Readers(
+        horizon=max((row[0] for row in rows), default=0),
+        new=frozenset(row[1] for row in rows if row[2]),
+        wanting=frozenset(row[1] for row in rows if row[3]),
     )
 
 
-def count_unread(xid: int, last_id: int) -> int:
-    """How many settled events lie after a cursor position."""
-    return Event.objects.extra(  # noqa: S610 - constant SQL; xid8 has no ORM comparison
-        where=[f"(xid, id) > (%s::text::xid8, %s) AND {SETTLED}"], params=[str(xid), last_id]
-    ).count()
-
-
-def unsealed_events(limit: int) -> list[Event]:
-    """Settled events without a link in the chain, oldest first."""
-    sealed = Seal.objects.filter(event_id=OuterRef("id"))
+def events_after(
+    xid: int, last_id: int, types: Collection[str], horizon: int, limit: int
+) -> list[Event]:
+    """The next events of these types after a cursor position and below a horizon of
+    ``settled_before``, in order of (xid, id).
+    """
     return list(
-        Event.objects.extra(where=[SETTLED])  # noqa: S610 - constant SQL
-        .filter(~Exists(sealed))
+        Event.objects.extra(  # xid8 has no ORM comparison
+            where=["(xid, id) > (%s::text::xid8, %s) AND xid < %s::text::xid8"],
+            params=[str(xid), last_id, str(horizon)],
+        )
+        .filter(type__in=types)
         .order_by("xid", "id")[:limit]
     )
+
+
+def unsealed_events(last_sealed: int | None, limit: int) -> list[Event]:
+    """Settled events after the last one in the chain, oldest first. Links are made in the order
+    of (xid, id), so nothing before it is without one.
+    """
+    where, params = [SETTLED], []
+    if last_sealed is not None:
+        where.append("(xid, id) > (SELECT e.xid, e.id FROM events_event e WHERE e.id = %s)")
+        params.append(last_sealed)
+    settled = Event.objects.extra(where=where, params=params)  # noqa: S610 - constant SQL
+    return list(settled.order_by("xid", "id")[:limit])
 
 
 def list_events(principal: Principal) -> ScopedQuerySet:
@@ -57,13 +99,13 @@ def count_transitions_without_actor() -> int:
 
 
 def has_unread() -> bool:
-    """Whether some settled event lies after the slowest subscriber's cursor."""
+    """Whether some settled event lies after the cursor of a subscriber."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT EXISTS (SELECT FROM events_event e WHERE e.xid < "
-            "pg_snapshot_xmin(pg_current_snapshot()) AND (e.xid, e.id) > ALL ("
-            "SELECT (coalesce(min(c.xid), 0))::text::xid8, coalesce(min(c.last_id), 0) "
-            "FROM events_cursor c)) OR NOT EXISTS (SELECT FROM events_cursor)"
+            "SELECT EXISTS (SELECT FROM events_cursor c WHERE EXISTS (SELECT FROM events_event e "
+            "WHERE e.xid < pg_snapshot_xmin(pg_current_snapshot()) "
+            "AND (e.xid, e.id) > (c.xid::text::xid8, c.last_id))) "
+            "OR NOT EXISTS (SELECT FROM events_cursor)"
         )
         return bool(cursor.fetchone()[0])
 

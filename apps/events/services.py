@@ -3,7 +3,7 @@
 import datetime as dt
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,7 +17,12 @@ from apps.core.principal import Actor
 from apps.core.rows import Statement, insert_statement, run_together
 from apps.events.models import Cursor, Event, Seal
 from apps.events.registry import Subscriber, all_subscribers
-from apps.events.selectors import events_after, unsealed_events
+from apps.events.selectors import (
+    events_after,
+    find_readers,
+    settled_before,
+    unsealed_events,
+)
 from apps.events.types import NewEvent
 
 logger = logging.getLogger(__name__)
@@ -78,45 +83,65 @@ def event_statements(
 
 
 def dispatch_events(*, now: dt.datetime) -> int:
-    """Give every subscriber the events it has not read. Returns how many were handled."""
-    return sum(_catch_up(subscriber, now) for subscriber in all_subscribers())
+    """Give every subscriber the events it has not read. Returns how many were handled.
+
+    Most subscribers want none of what is new: one statement finds out who does, another one moves
+    the others on.
+    """
+    subscribers = {subscriber.name: subscriber for subscriber in all_subscribers()}
+    found = find_readers({name: s.types for name, s in subscribers.items()})
+    if found.new:
+        Cursor.objects.bulk_create([Cursor(name=n) for n in found.new], ignore_conflicts=True)
+    _pass_over(subscribers.keys() - found.wanting, found.horizon, now)
+    return sum(_catch_up(subscribers[name], now) for name in sorted(found.wanting))
+
+
+def _pass_over(names: Collection[str], horizon: int, now: dt.datetime) -> None:
+    """Move cursors to the horizon that have nothing to read before it; those in use are left."""
+    behind = Cursor.objects.select_for_update(skip_locked=True).filter(
+        name__in=names, xid__lt=horizon
+    )
+    with transaction.atomic():
+        Cursor.objects.filter(name__in=behind.values("name")).update(
+            xid=horizon, last_id=0, moved_at=now, failures=0, last_error=""
+        )
 
 
 def _catch_up(subscriber: Subscriber, now: dt.datetime) -> int:
     handled = 0
     while True:
         try:
-            read, done = _hand_over(subscriber, now)
+            done = _hand_over(subscriber, now)
         except Exception as error:
             # One subscriber's fault must not stop the others; it is counted and tried again.
             logger.exception("subscriber %s failed", subscriber.name)
             _note_failure(subscriber.name, error)
             return handled
         handled += done
-        if read < PAGE:
+        if done < PAGE:
             return handled
 
 
-def _hand_over(subscriber: Subscriber, now: dt.datetime) -> tuple[int, int]:
+def _hand_over(subscriber: Subscriber, now: dt.datetime) -> int:
     """One page for one subscriber, with its cursor, in one transaction."""
     with transaction.atomic():
-        Cursor.objects.get_or_create(name=subscriber.name)
         cursor = (
             Cursor.objects.select_for_update(skip_locked=True).filter(name=subscriber.name).first()
         )
         if cursor is None:  # another worker reads for it now
-            return 0, 0
-        page = events_after(cursor.xid, cursor.last_id, PAGE)
-        if not page:
-            return 0, 0
-        wanted = [event for event in page if event.type in subscriber.types]
-        if wanted:
-            subscriber.handle(wanted, now)
-        cursor.xid, cursor.last_id = int(page[-1].xid), page[-1].id
+            return 0
+        horizon = settled_before()
+        page = events_after(cursor.xid, cursor.last_id, subscriber.types, horizon, PAGE)
+        if page:
+            subscriber.handle(page, now)
+        if len(page) == PAGE:
+            cursor.xid, cursor.last_id = int(page[-1].xid), page[-1].id
+        else:  # what else is settled is of types that this subscriber does not read
+            cursor.xid, cursor.last_id = horizon, 0
         cursor.moved_at, cursor.failures, cursor.last_error = now, 0, ""
         cursor.save()
         failpoint("dispatch.after_handle_before_commit")
-    return len(page), len(wanted)
+    return len(page)
 
 
 def _note_failure(name: str, error: Exception) -> None:
@@ -136,7 +161,7 @@ def seal_events(*, limit: int = 2000) -> int:
         last = Seal.objects.order_by("-position").first()
         previous = last.hash if last else GENESIS
         links = []
-        for event in unsealed_events(limit):
+        for event in unsealed_events(last.event_id if last else None, limit):
             digest = link_hash(previous, event)
             links.append(Seal(event_id=event.id, previous_hash=previous, hash=digest))
             previous = digest

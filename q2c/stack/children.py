@@ -30,6 +30,7 @@ class Conduct:
 
     In a session of its own Ctrl-C reaches only the launcher, which then stops things in the right
     order. `grace` is the seconds that the child may take to stop before its group is killed.
+    A command `ends` by itself, which is no fault when its status is 0.
     """
 
     cwd: Path = REPOSITORY
@@ -38,6 +39,7 @@ class Conduct:
     grace: float = 8.0
     identity: PopenIdentity = field(default_factory=PopenIdentity)
     own_session: bool = True
+    ends: bool = False
 
 
 @dataclass
@@ -53,6 +55,11 @@ class Child:
     def running(self) -> bool:
         """Whether it has not ended yet."""
         return self.process.poll() is None
+
+    @property
+    def failed(self) -> bool:
+        """Whether it has ended though it should not have, or badly."""
+        return not self.running and not (self.conduct.ends and self.process.returncode == 0)
 
 
 @dataclass
@@ -98,8 +105,8 @@ class Children:
         return child
 
     def ended(self) -> Child | None:
-        """The first child found to have ended, if any."""
-        return next((child for child in self.started if not child.running), None)
+        """The first child found to have ended that should not have, if any."""
+        return next((child for child in self.started if child.failed), None)
 
     def stop(self, children: Sequence[Child]) -> None:
         """Ask these to stop, all at once; kill the process group of each that takes longer than

@@ -12,9 +12,10 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from q2c.stack.children import Child, Conduct
 from q2c.stack.errors import StackError
 from q2c.stack.layout import RunDirectory
-from q2c.stack.processes import PROCESSES
+from q2c.stack.processes import HUB, PROCESSES, SIMULATORS
 from q2c.stack.services import Services, start_services
 from q2c.stack.session import Session, session
 from q2c.stack.supervisor import Supervisor, choose_ports
@@ -34,7 +35,6 @@ def run_demo(directory: str) -> int:
         _forget_unfinished(current.run)
         say(f"Starting the demo in {current.run.path}")
         with _product(current) as supervisor:
-            _set_up(supervisor)
             _play_scenario(current.run, supervisor)
             supervisor.spawn("trickle", [sys.executable, "-m", "scenario", "trickle"])
             say(
@@ -72,7 +72,6 @@ def run_on_product(command: Sequence[str], directory: str) -> int:
         current.run.wipe()
         say(f"Running {' '.join(command[1:])} on a fresh product in {current.run.path}")
         with _product(current) as supervisor:
-            _set_up(supervisor)
             return supervisor.run_task("task", command)
 
 
@@ -86,16 +85,25 @@ def reset(directory: str) -> int:
 
 @contextmanager
 def _product(current: Session) -> Iterator[Supervisor]:
+    """Everything up, with the platforms and the company group set up."""
     services = start_services(current.run, current.children, durable=True)
     ports = choose_ports(current.run, PROCESSES)
     supervisor = Supervisor(
         current.run, current.children, _environment(current.run, services, ports), ports
     )
     _write_environment(current.run, supervisor.environment)
-    _prepare(supervisor, services)
     try:
-        with stage(f"{len(PROCESSES)} processes: web, workers, scheduler, simulators"):
-            supervisor.start(PROCESSES)
+        with stage(f"Migrations; {len(SIMULATORS)} simulators, set up"):
+            migration = _begin_migrations(supervisor, services)
+            supervisor.start(SIMULATORS)
+            changed = _set_platforms_up(supervisor)
+            _finish(supervisor, migration)
+        with stage(f"{len(HUB)} processes of the hub: web, workers, scheduler; its set-up"):
+            loading = _begin_loading(supervisor) if changed else None
+            supervisor.start(HUB)
+            if loading:
+                _finish(supervisor, loading)
+                supervisor.run.file(SETUP_MARKER).write_text(_addresses(supervisor))
         yield supervisor
     finally:
         say("Stopping ...")
@@ -144,41 +152,52 @@ def _write_environment(run: RunDirectory, environment: dict[str, str]) -> None:
     )
 
 
-def _prepare(supervisor: Supervisor, services: Services) -> None:
-    with stage("Migrations"):
-        as_owner = {**supervisor.environment, **services.environment(as_owner=True)}
-        _manage(supervisor, "migrate", as_owner, "--no-input", "-v", "1")
+def _begin_migrations(supervisor: Supervisor, services: Services) -> Child:
+    as_owner = {**supervisor.environment, **services.environment(as_owner=True)}
+    return _manage(supervisor, "migrate", as_owner, "--no-input", "-v", "1")
 
 
-def _set_up(supervisor: Supervisor) -> None:
-    """Set the platforms up, then the hub from the file that this wrote. Both are repeatable, and
-    done again only when an address has changed since."""
+def _set_platforms_up(supervisor: Supervisor) -> bool:
+    """Set the platforms up and write the hub's set-up file; return whether there was anything to
+    do: it is repeatable, and done again only when an address has changed since.
+    """
     file, done = supervisor.run.file(SETUP_FILE), supervisor.run.file(SETUP_MARKER)
-    addresses = json.dumps(supervisor.ports, sort_keys=True)
-    if done.exists() and done.read_text() == addresses:
-        return
-    with stage("Set-up of the platforms and the company group"):
-        words = [sys.executable, "-m", "scenario", "prepare", str(file)]
-        if supervisor.run_task("prepare", words):
-            raise StackError("Setting the platforms up failed; the lines above say why.")
-        _manage(supervisor, "load_setup", supervisor.environment, str(file))
-    done.write_text(addresses)
+    if done.exists() and done.read_text() == _addresses(supervisor):
+        return False
+    words = [sys.executable, "-m", "scenario", "prepare", str(file)]
+    if supervisor.run_task("prepare", words):
+        raise StackError("Setting the platforms up failed; the lines above say why.")
+    return True
+
+
+def _begin_loading(supervisor: Supervisor) -> Child:
+    file = supervisor.run.file(SETUP_FILE)
+    return _manage(supervisor, "load_setup", supervisor.environment, str(file))
+
+
+def _addresses(supervisor: Supervisor) -> str:
+    return json.dumps(supervisor.ports, sort_keys=True)
 
 
 def _manage(
     supervisor: Supervisor, command: str, environment: dict[str, str], *arguments: str
-) -> None:
-    """Run a management command with its output in a log; raise StackError with the log's end when
-    it fails.
-    """
+) -> Child:
+    """Begin a management command with its output in a log; `_finish` waits for it."""
     log = supervisor.run.logs / f"{command}.log"
     log.unlink(missing_ok=True)
     words = [sys.executable, "manage.py", command, *arguments]
-    child = supervisor.children.spawn(command, words, environment, log)
-    status = child.process.wait()
-    supervisor.children.stop([child])
+    return supervisor.children.spawn(command, words, environment, log, Conduct(ends=True))
+
+
+def _finish(supervisor: Supervisor, command: Child) -> None:
+    """Wait for a management command; raise StackError with its log's end when it fails."""
+    status = command.process.wait()
+    supervisor.children.stop([command])
     if status:
-        raise StackError(f"`manage.py {command}` failed. Its log {log} ends:\n{log_tail(log, 25)}")
+        raise StackError(
+            f"`manage.py {command.name}` failed. "
+            f"Its log {command.log} ends:\n{log_tail(command.log, 25) if command.log else ''}"
+        )
 
 
 def _forget_unfinished(run: RunDirectory) -> None:

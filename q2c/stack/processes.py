@@ -52,21 +52,25 @@ def _worker(name: str, options: str) -> ProcessSpec:
     return ProcessSpec(name=name, arguments=f"{WORKER} {options}", phase=2, grace=24.0, beats=True)
 
 
-PROCESSES = (
+SIMULATORS = (
     _simulator("salesforce"),
     _simulator("stripe"),
     _simulator("netsuite"),
     _simulator("provisioning"),
+)
+HUB = (
     ProcessSpec(
         name="web",
         arguments="-m uvicorn q2c.asgi:application --host 127.0.0.1 --port {port}"
-        " --ws websockets-sansio --no-access-log",
+        " --ws websockets-sansio --no-access-log --timeout-graceful-shutdown 10",
         phase=2,
         url_variable="HUB_URL",
         probe="/healthz/",
         preferred_port=8000,
+        grace=14.0,
     ),
     _worker("worker", "-n worker@%h -Q default,workflows -c 2"),
     _worker("lanes", "-n lanes@%h -Q lanes -c 4"),
     ProcessSpec(name="scheduler", arguments="manage.py run_scheduler", phase=2, grace=24.0),
 )
+PROCESSES = (*SIMULATORS, *HUB)

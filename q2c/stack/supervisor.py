@@ -123,7 +123,7 @@ class Supervisor:
         task = self.children.spawn(name, command, self.environment)
         while task.running:
             others = [
-                child for child in self.children.started if child is not task and not child.running
+                child for child in self.children.started if child is not task and child.failed
             ]
             if others:
                 raise StackError(_ended(others[0], others[0].log))

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -67,15 +68,25 @@ def address(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> 
     log = tmp_path_factory.mktemp("server") / "log"
     command = [
         sys.executable, "-m", "uvicorn", "q2c.asgi:application", "--port", str(port),
-        "--ws", "websockets-sansio", "--no-access-log", "--log-level", "warning",
+        "--ws", "websockets-sansio", "--no-access-log", "--timeout-graceful-shutdown", "10",
     ]  # fmt: skip
-    environment = {**os.environ, "DATABASE_URL": _test_database()}
+    environment = {**os.environ, "DATABASE_URL": _test_database(), "PYTHONFAULTHANDLER": "1"}
     with log.open("wb") as output:
         server = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
         _await_health(f"http://127.0.0.1:{port}", server, log)
         yield f"http://127.0.0.1:{port}"
-        server.terminate()
+        _stop(server, log)
+
+
+def _stop(server: subprocess.Popen[bytes], log: Path) -> None:
+    """A hub that does not stop in time is aborted, so that its log shows what each thread did."""
+    server.terminate()
+    try:
         server.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        server.send_signal(signal.SIGABRT)
+        server.wait(timeout=10)
+        pytest.fail(f"the hub did not stop:\n{log.read_text()[-12_000:]}")
 
 
 def _test_database() -> str:

@@ -10,7 +10,8 @@ from django.db import connection, transaction
 
 from apps.core.clock import utc_now
 from apps.events import registry
-from apps.events.models import Cursor
+from apps.events.models import Cursor, Event
+from apps.events.selectors import has_unread
 from apps.events.services import dispatch_events, publish_events
 from apps.events.types import NewEvent
 from tests.builders.events import wait_until_settled
@@ -67,7 +68,7 @@ def test_eight_writers_and_an_open_transaction(monkeypatch, actor):
     )
     for writer in range(WRITERS):
         assert [n for w, n in told if w == writer] == list(range(EACH))
-    assert Cursor.objects.get(name="tests.all").last_id == heard[-1].id
+    assert Cursor.objects.get(name="tests.all").xid > int(heard[-1].xid)
 
 
 def test_a_subscriber_that_fails_reads_the_same_again_and_stops_nobody(monkeypatch, actor, now):
@@ -91,3 +92,34 @@ def test_a_subscriber_that_fails_reads_the_same_again_and_stops_nobody(monkeypat
     dispatch_events(now=now)
     assert len(heard) == 1
     assert Cursor.objects.get(name="tests.a_bad").failures == 0
+
+
+def test_a_reader_of_one_type_passes_over_the_others(monkeypatch, actor, now):
+    """Events of other types cost it no page, and leave nothing unread."""
+    heard = []
+    monkeypatch.setattr(registry, "_subscribers", {})
+    registry.subscribe("tests.rare", "thing.rare")(lambda events, _now: heard.extend(events))
+    dispatch_events(now=now)
+    rare = NewEvent("thing.rare", "thing", uuid.uuid4())
+    events = [*(_event("many", n) for n in range(30)), rare, _event("many", 30)]
+    publish_events(events, actor=actor, now=now)
+    wait_until_settled()
+    assert has_unread()
+    assert dispatch_events(now=now) == 1
+    assert [event.type for event in heard] == ["thing.rare"]
+    assert not has_unread()
+    assert dispatch_events(now=now) == 0
+
+
+def test_one_reader_behind_is_enough_to_have_unread(monkeypatch, actor, now):
+    """The slowest position is one reader's, not the lowest parts of several."""
+    monkeypatch.setattr(registry, "_subscribers", {})
+    for name in ("tests.first", "tests.second"):
+        registry.subscribe(name, "thing.made")(lambda _events, _now: None)
+    publish_events([_event("one", 0)], actor=actor, now=now)
+    wait_until_settled()
+    dispatch_events(now=now)
+    assert not has_unread()
+    event = Event.objects.order_by("-id").first()
+    Cursor.objects.filter(name="tests.second").update(xid=int(event.xid), last_id=event.id - 1)
+    assert has_unread()

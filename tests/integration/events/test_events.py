@@ -10,7 +10,12 @@ from django.db.utils import IntegrityError, ProgrammingError
 
 from apps.core.fsm import transition_set
 from apps.events.models import CurrentXid, Event, Transition
-from apps.events.selectors import count_transitions_without_actor, events_after, has_unsealed
+from apps.events.selectors import (
+    count_transitions_without_actor,
+    events_after,
+    has_unsealed,
+    settled_before,
+)
 from apps.events.services import acting, link_hash, publish_events, seal_events
 from apps.events.types import NewEvent
 from apps.jobs.models import Batch
@@ -29,6 +34,10 @@ def _batch(**values):
     )  # fmt: skip
 
 
+def _read():
+    return events_after(0, 0, {"thing.slow", "thing.fast"}, settled_before(), 10)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_late_commit_is_not_skipped(actor, now):
     """Rows of a transaction that commits late are read, though their ids are lower."""
@@ -45,11 +54,11 @@ def test_a_late_commit_is_not_skipped(actor, now):
     thread.start()
     assert wrote.wait(5)
     publish_events([_event("thing.fast")], actor=actor, now=now)
-    assert events_after(0, 0, 10) == []
+    assert _read() == []
     commit.set()
     thread.join()
     wait_until_settled()
-    assert [e.type for e in events_after(0, 0, 10)] == ["thing.slow", "thing.fast"]
+    assert [e.type for e in _read()] == ["thing.slow", "thing.fast"]
 
 
 @pytest.mark.django_db

@@ -1,0 +1,1 @@
+"""What the hub costs beside the calls that it makes."""

@@ -1,0 +1,173 @@
+"""``make bench-flow``: what the hub spends on amendments, beside the bare calls.
+
+Amendments go through the running product: the CRM tells of each, the hub changes billing and
+provisioning, posts to the ERP, reads back and writes back. A recorder between hub and platforms
+keeps the hub's requests; a pooled client then sends the same bytes again. Compared is user and
+system time: all processes of the hub with PostgreSQL, against that client. QUICK=1: two rounds.
+"""
+
+import datetime as dt
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+
+from benchmarks.flow.recorder import Call, Recorder, write
+from benchmarks.flow.spent import spent_by_owner
+from benchmarks.report import Figure, report
+from scenario.drive import SalesTeam
+from scenario.hub import wait_until
+from scenario.watch import hub_state
+from scenario.world import PRODUCTS, Buyer, Deal, Line, buyers
+
+QUICK = bool(os.environ.get("QUICK"))
+ROUNDS = 2 if QUICK else 5
+EACH = 20  # amendments a round
+VENDORS = ("salesforce", "stripe", "netsuite", "provisioning")
+SETTLE_SECONDS = 300
+_COMPLETED = (
+    "SELECT count(*) FROM workflows_workflowrun WHERE definition = 'amendment' "
+    "AND state = 'completed'"
+)
+_UNSETTLED = """
+SELECT (SELECT count(*) FROM postings_posting WHERE state NOT IN ('confirmed', 'cancelled'))
+     + (SELECT count(*) FROM workflows_workflowrun
+        WHERE state IN ('pending', 'running', 'waiting'))
+     + (SELECT count(*) FROM ingestion_inboundevent WHERE state IN ('received', 'processing'))
+"""
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round: seconds of processor time by owner, and of the bare client."""
+
+    hub: dict[str, float]
+    bare: float
+    calls: int
+    wall: float
+
+    @property
+    def ratio(self) -> float:
+        return sum(self.hub.values()) / self.bare
+
+
+def main() -> int:
+    story = list(_story(ROUNDS * EACH))
+    sales = SalesTeam(dt.datetime.now(dt.UTC).date())
+    sales.stock_catalogue()
+    for deal in story:
+        quote = sales.quote(deal)
+        sales.approve(quote)
+        sales.accept(quote)
+    say(f"{len(story)} deals accepted; waiting until the hub has worked through them")
+    _await(lambda: hub_state().moving == 0, "the deals")
+    recorder = Recorder(_platform_ports())
+    try:
+        _point_connections_at(recorder.ports)
+        rounds = [_round(sales, story, n, recorder) for n in range(ROUNDS)]
+    finally:
+        recorder.close()
+    _print(rounds)
+    return report(
+        [
+            Figure("flow.cpu_vs_bare", statistics.median(r.ratio for r in rounds), "x", "<=2"),
+            # Without the amendments done the ratio would mean nothing.
+            Figure("flow.amendments_missing", len(story) - ask(_COMPLETED), "runs", "0"),
+        ]
+    )
+
+
+def _story(count: int) -> Iterator[Deal]:
+    everyone = buyers()
+    for number in range(count):
+        buyer = everyone[number % len(everyone)]
+        lines = (_line("PLAT-TEAM", 1, buyer), _line("SEAT-PRO", 10 + number % 40, buyer))
+        yield Deal(f"F-{number:03d}", buyer, lines, start_days_ago=5)
+
+
+def _line(sku: str, quantity: int, buyer: Buyer) -> Line:
+    return Line(sku, quantity, Decimal(PRODUCTS[sku]["price"][buyer.currency]))
+
+
+def _round(sales: SalesTeam, story: list[Deal], number: int, recorder: Recorder) -> Round:
+    """Some amendments by the hub, then the same calls by the bare client."""
+    begun, before, done = time.monotonic(), spent_by_owner(), ask(_COMPLETED)
+    for deal in story[number * EACH : (number + 1) * EACH]:
+        sales.amend(deal, more_seats=5, days_ago=1)
+    _await(lambda: ask(_COMPLETED) == done + EACH and ask(_UNSETTLED) == 0, "the amendments")
+    wall, after = time.monotonic() - begun, spent_by_owner()
+    hub = {owner: after[owner] - before.get(owner, 0.0) for owner in after}
+    calls = recorder.calls_since(begun)
+    bare = _replay(calls)
+    found = Round(hub, bare["cpu_s"], bare["calls"], wall)
+    say(
+        f"  round {number + 1}: {EACH} amendments in {wall:.1f} s, {found.calls} calls; "
+        f"hub {sum(hub.values()):.2f} s, bare {found.bare:.2f} s, {found.ratio:.1f} x; "
+        f"answers to the bare client: {bare['statuses']}"
+    )
+    return found
+
+
+def _replay(calls: list[Call]) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "calls.json")
+        write(calls, _platform_ports(), path)
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.flow.bare", path],
+            check=True, capture_output=True, text=True,
+        )  # fmt: skip
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def _platform_ports() -> dict[str, int]:
+    return {v: int(urlsplit(os.environ[f"SIM_{v.upper()}_URL"]).port or 0) for v in VENDORS}
+
+
+def _point_connections_at(ports: dict[str, int]) -> None:
+    with psycopg.connect(os.environ["DATABASE_URL"]) as database:
+        for vendor, port in ports.items():
+            database.execute(
+                "UPDATE connectors_connection SET base_url = %s WHERE vendor = %s",
+                [f"http://127.0.0.1:{port}", vendor],
+            )
+
+
+def _print(rounds: list[Round]) -> None:
+    total = len(rounds) * EACH
+    say("Milliseconds of processor time an amendment:")
+    for owner in rounds[0].hub:
+        say(f"  {owner:12} {1000 * sum(r.hub[owner] for r in rounds) / total:7.1f}")
+    say(f"  {'bare client':12} {1000 * sum(r.bare for r in rounds) / total:7.1f}")
+
+
+def _await(is_done: Any, what: str) -> None:
+    if not wait_until(is_done, SETTLE_SECONDS, 0.5):
+        raise SystemExit(f"The hub did not work through {what} within {SETTLE_SECONDS} s.")
+
+
+def ask(query: str) -> int:
+    """One figure from the hub's database."""
+    with psycopg.connect(os.environ["DATABASE_URL"]) as database:
+        row = database.execute(query).fetchone()
+    return int(row[0]) if row else 0
+
+
+def say(words: str) -> None:
+    sys.stdout.write(words + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -8,8 +8,10 @@ import pytest
 from django.test import Client
 
 from apps.approvals.models import Approval
+from apps.canonical.models import Customer
 from apps.collaboration.models import Comment
 from apps.connectors.models import Connection
+from apps.console.sections.master_data import CORRECTABLE
 from apps.events.models import Event
 from apps.exceptions.models import DeadLetter, ExceptionCase
 from apps.jobs.models import Batch
@@ -297,6 +299,29 @@ def test_approving_other_content_than_seen_is_refused(signed_in: SignIn) -> None
     approval = propose(signed_in("mara"))
     url = f"/approvals/{approval.code}/approve/"
     assert signed_in("anton").post(url, {"seen_hash": "f" * 64}).status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "words"),
+    [
+        ({"country": "US", "state_code": "QQ"}, "state_code", "the state QQ, which the tax table"),
+        ({"country": "QQ"}, "country", "QQ is no country"),
+        ({"vat_id": "DE12"}, "vat_id", "DE12, which is not a DE one"),
+    ],
+)
+def test_nonsense_is_refused_at_its_field(
+    signed_in: SignIn, world: World, changes: dict[str, str], field: str, words: str
+) -> None:
+    client, url = signed_in("mara"), "/master-data/customers/CUS-20418/correct/"
+    before = Customer.objects.get(number="CUS-20418")
+    form = {name: getattr(before, name) for name, _ in CORRECTABLE}
+    reason = "As the customer wrote to us"
+    answer = client.post(url, {**form, **changes, "rev": "1", "reason": reason})
+    after = Customer.objects.get(number="CUS-20418")
+    assert answer.status_code == 422
+    row = answer.text.partition(f'name="{field}"')[2].partition("</div>")[0]
+    assert words in row
+    assert after.version == before.version
 
 
 def test_correcting_a_customer_is_versioned(signed_in: SignIn) -> None:

@@ -4,14 +4,20 @@ from decimal import Decimal
 
 import pytest
 
+from apps.approvals.models import Approval
+from apps.approvals.services import approve
 from apps.canonical.models import Order
 from apps.connectors.vendors.stripe.client import StripeClient
+from apps.core.clock import utc_now
 from apps.exceptions.models import ExceptionCase
 from apps.mappings.models import ValueMapRow
+from apps.mappings.services import activate_approved
 from apps.postings.models import Posting
+from apps.rehearsals.models import Rehearsal
 from apps.resolutions.selectors import remedies_for
+from apps.resolutions.services import apply_remedy, retry_mapped
 from apps.workflows.models import WorkflowRun
-from tests.integration.workflows.hub import Hub
+from tests.integration.workflows.hub import TESTS, Hub
 
 
 def subscription_of(run: WorkflowRun) -> Posting:
@@ -74,4 +80,22 @@ def test_a_reference_that_the_erp_does_not_have_names_the_row_that_made_it(hub: 
     assert {name: case.facts[name] for name in ("mapping", "key", "target")} == {
         "mapping": "products.netsuite", "key": "SEAT-PRO", "target": "NO-SUCH-ITEM",
     }  # fmt: skip
-    assert remedies_for(case, hub.principal("mara"))[0].code == "map_value"
+    mara, now = hub.principal("mara"), utc_now()
+    best = remedies_for(case, mara)[0]
+    assert best.code == "map_value"
+    options = next(field.options for field in best.fields if field.name == "target_value")
+    assert "NO-SUCH-ITEM" not in options  # in force, and refused
+    apply_remedy(
+        case.id, "map_value", params={"target_value": "SEAT-PRO", "acknowledged": True},
+        principal=mara, now=now,
+    )  # fmt: skip
+    asked = Approval.objects.get(kind="mapping_version", state="requested")
+    assert asked.snapshot["waiting"][0]["cases"] == 1
+    tested = Rehearsal.objects.get(mapping_version_id=asked.subject_id)
+    assert tested.changed >= 1  # the invoice that waits becomes another document
+    approve(asked.id, principal=hub.principal("idris"), seen_hash=asked.content_hash, now=now)
+    assert activate_approved([asked.id], now=now)
+    retry_mapped(["products.netsuite"], actor=TESTS, now=now)
+    hub.settle()
+    assert Posting.objects.get(id=posting.id).state == "confirmed"
+    assert hub.run(run).state == "completed"

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import os
+import re
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -100,6 +101,24 @@ def broker_url(name: str, default: str) -> str:
             f"amqp://user:password@host:5672/vhost."
         )
     return value
+
+
+def proxy_header(name: str) -> tuple[str, str] | None:
+    """The header by which a proxy in front says that it was asked by https, as Django takes it
+    (``HTTP_X_FORWARDED_PROTO``, ``https``); None when no proxy is declared.
+
+    Raises ``ImproperlyConfigured`` for anything but ``Name: value``.
+    """
+    value = os.environ.get(name, "").strip()
+    if not value:
+        return None
+    found = re.fullmatch(r"([A-Za-z][A-Za-z0-9-]*)\s*:\s*([A-Za-z0-9]+)", value)
+    if found is None:
+        raise ImproperlyConfigured(
+            f"{name} is {value!r}. Set it to the header and value by which your proxy says https, "
+            f"such as X-Forwarded-Proto: https, or leave it out when no proxy is in front."
+        )
+    return f"HTTP_{found[1].upper().replace('-', '_')}", found[2]
 
 
 def given(name: str) -> bool:

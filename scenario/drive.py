@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from scenario.hub import wait_until
 from scenario.platforms import Platform, Salesforce
 from scenario.world import PRODUCTS, Buyer, Deal, Line
 
@@ -208,30 +209,48 @@ def stripe_signature(secret: str, body: bytes, at: int) -> str:
     return f"t={at},v1={digest}"
 
 
-def send_malformed_invoice(secret: str) -> str:
-    """A properly signed event whose invoice cannot be read; returns the event id."""
-    event_id = f"evt_planted{int(time.time())}"
+def send_malformed_invoice(secret: str) -> None:
+    """A properly signed event whose invoice makes no sense; no such invoice exists."""
+    invoice = {"id": "in_planted", "object": "invoice", "currency": 17, "number": None,
+               "total": "twelve", "lines": "none"}  # fmt: skip
+    _send_event(secret, "evt_planted", invoice)
+
+
+def send_headless_invoice(secret: str, key: str) -> None:
+    """A properly signed event of an invoice that exists, from which a relay cut the id off."""
+    auth = {"Authorization": f"Bearer {key}"}
+    stripe = Platform("stripe")
+
+    def sold() -> list[dict[str, Any]]:
+        page = stripe.call("GET", "/v1/invoices", params={"limit": 100}, headers=auth)
+        return [i for i in page["data"] if i["parent"] and i["status"] == "open"]
+
+    wait_until(sold, 60)
+    invoice = {name: value for name, value in sold()[-1].items() if name != "id"}
+    _send_event(secret, "evt_headless", invoice)
+
+
+def _send_event(secret: str, name: str, invoice: dict[str, Any]) -> None:
+    now = int(time.time())
     event = {
-        "id": event_id,
+        "id": f"{name}{now}",
         "object": "event",
         "api_version": "2026-10-28.endive",
-        "created": int(time.time()),
+        "created": now,
         "type": "invoice.finalized",
-        "data": {"object": {"id": "in_planted", "object": "invoice", "currency": 17,
-                            "number": None, "total": "twelve", "lines": "none"}},
-    }  # fmt: skip
+        "data": {"object": invoice},
+    }
     body = json.dumps(event).encode()
     answer = httpx.post(
         f"{os.environ['HUB_URL'].rstrip('/')}/webhooks/stripe/",
         content=body,
         headers={
             "Content-Type": "application/json",
-            "Stripe-Signature": stripe_signature(secret, body, int(time.time())),
+            "Stripe-Signature": stripe_signature(secret, body, now),
         },
         timeout=10,
     )
     answer.raise_for_status()
-    return event_id
 
 
 def bill_by_hand(

@@ -1,4 +1,4 @@
-"""The ten planted problems, the acceptance without approval, and how each shows itself.
+"""The planted problems, the acceptance without approval, and how each shows itself.
 
 A planter shares no code with what finds the problem: it only knows what a person at the platform
 would do wrong, and which case that should make.
@@ -74,4 +74,5 @@ def planted() -> list[Planted]:
                 _deal("P-9", unapproved, "PLAT-ENT", 1, "24000.00"), unapproved.name),
         Planted("closed_period", "period_closed"),
         Planted("malformed", "malformed_payload"),
+        Planted("headless", "malformed_payload"),
     ]  # fmt: skip

@@ -6,7 +6,12 @@ import time
 
 from scenario import seed
 from scenario.checker import erp_documents, finalized_invoices
-from scenario.drive import SalesTeam, bill_by_hand, send_malformed_invoice
+from scenario.drive import (
+    SalesTeam,
+    bill_by_hand,
+    send_headless_invoice,
+    send_malformed_invoice,
+)
 from scenario.hub import Person, wait_until
 from scenario.plant import Planted, planted
 from scenario.platforms import Platform
@@ -37,7 +42,8 @@ def play(today: dt.date) -> None:
     amend(sales, story)
     bill_the_past(today)
     send_malformed_invoice(seed.STRIPE_WEBHOOK_SECRET)
-    say("amendments accepted, one invoice dated into a closed month, one message malformed")
+    send_headless_invoice(seed.STRIPE_WEBHOOK_SECRET, seed.STRIPE_KEY)
+    say("amendments accepted, one invoice dated into a closed month, two messages malformed")
     settle()
     say(f"the story was played in {time.monotonic() - started:.0f} s")
 

@@ -2,16 +2,20 @@
 
 import csv
 import io
+import json
 import re
 from collections.abc import Callable
+from typing import Any
 
+from scenario import seed
 from scenario.drive import approval
 from scenario.forms import read_form
-from scenario.hub import Person
-from scenario.platforms import Salesforce
+from scenario.hub import HubRefused, Person
+from scenario.platforms import Platform, Salesforce
 
 OPEN_STATES = {"open", "assigned", "snoozed", "reopened"}
 Row = dict[str, str]
+MESSAGE = re.compile(r'href="(/messages/[a-z]+/[0-9a-f-]{36}/)"')
 
 
 def open_rows(person: Person) -> list[Row]:
@@ -77,7 +81,8 @@ def _department(rows: list[Row], mara: Person, idris: Person) -> None:
 
 
 def _map(rows: list[Row], mara: Person, idris: Person) -> None:
-    apply(mara, rows[0]["number"], "map_value", target_value="EDGE-NODE")
+    # No document was posted with the new item yet, so Mara must say that she looked it up.
+    apply(mara, rows[0]["number"], "map_value", target_value="EDGE-NODE", acknowledged="on")
     approve_all(idris)
 
 
@@ -88,9 +93,48 @@ def _next_period(rows: list[Row], mara: Person, idris: Person) -> None:
         )
 
 
-def _discard(rows: list[Row], mara: Person, idris: Person) -> None:
+def _malformed(rows: list[Row], mara: Person, idris: Person) -> None:
+    """The message of an invoice that exists is mended; the one of none is discarded."""
     for row in rows:
-        apply(mara, row["number"], "discard", reason="A test message of billing, no document")
+        if row["document"] == "in_planted":
+            apply(mara, row["number"], "discard", reason="A test message of billing, no document")
+        else:
+            _put_the_invoice_back(mara, row["number"])
+
+
+def _put_the_invoice_back(mara: Person, number: str) -> None:
+    """Mara looks the invoice up in billing and enters it whole. Raises ``HubRefused`` when the
+    hub does not keep the original beside her version."""
+    path = f"/exceptions/{number}/remedies/edit_and_retry/"
+    form = read_form(mara.page(path))
+    event = json.loads(form["payload"])
+    invoice = find_invoice(event["data"]["object"]["number"])
+    event["data"]["object"] = invoice
+    mara.post(path, **{**form, "payload": json.dumps(event, indent=2)})
+    if not is_kept(mara, str(invoice["id"])):
+        raise HubRefused(f"the original of {number} is not kept beside the edited message")
+
+
+def find_invoice(number: str) -> dict[str, Any]:
+    """The invoice as billing shows it now. Raises ``LookupError`` when it has none such."""
+    auth = {"Authorization": f"Bearer {seed.STRIPE_KEY}"}
+    query: dict[str, Any] = {"limit": 100}
+    more = True
+    while more:
+        page = Platform("stripe").call("GET", "/v1/invoices", params=query, headers=auth)
+        for invoice in page["data"]:
+            if invoice["number"] == number:
+                return dict(invoice)
+        more = page["has_more"]
+        query["starting_after"] = page["data"][-1]["id"]
+    raise LookupError(f"billing has no invoice {number}")
+
+
+def is_kept(person: Person, object_id: str) -> bool:
+    """Whether the console shows a message of this object as edited, beside what was received."""
+    listed = person.page(f"/messages/?q={object_id}")
+    pages = [person.page(path) for path in sorted(set(MESSAGE.findall(listed)))]
+    return any("A person edited" in page and "As received" in page for page in pages)
 
 
 def _unapproved(rows: list[Row], mara: Person, idris: Person) -> None:
@@ -113,7 +157,7 @@ ACTIONS: dict[str, Callable[[list[Row], Person, Person], None]] = {
     "missing_dimension": _department,
     "unmapped_product": _map,
     "period_closed": _next_period,
-    "malformed_payload": _discard,
+    "malformed_payload": _malformed,
     "acceptance_without_approval": _unapproved,
     "vendor_outage": _outage,
 }

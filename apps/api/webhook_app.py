@@ -113,11 +113,15 @@ async def _body(declared: int, receive: Receive) -> tuple[bytes, Refusal | None]
 
 
 def _is_secure(scope: Scope) -> bool:
-    """https here, or at the proxy in front that says so by the header the settings name."""
-    name, wanted = settings.SECURE_PROXY_SSL_HEADER
-    wire_name = name.removeprefix("HTTP_").replace("_", "-").lower().encode()
-    proxy = next((v.decode("latin-1") for n, v in scope["headers"] if n == wire_name), None)
-    return proxy.strip() == wanted if proxy is not None else bool(scope["scheme"] == "https")
+    """https here, or at the proxy that the settings declare; without one no header is believed."""
+    declared = settings.SECURE_PROXY_SSL_HEADER
+    if declared is None:
+        return bool(scope["scheme"] == "https")
+    wire_name = declared[0].removeprefix("HTTP_").replace("_", "-").lower().encode()
+    said = next((v.decode("latin-1") for n, v in scope["headers"] if n == wire_name), None)
+    if said is None:
+        return bool(scope["scheme"] == "https")
+    return bool(said.split(",", 1)[0].strip() == declared[1])
 
 
 def _start(reply: Reply, scope: Scope) -> dict[str, Any]:

@@ -49,6 +49,7 @@ def _order(order: Order) -> Facts:
             "department": order.department,
         },
         "currency": order.currency,
+        "minor_unit": _minor_unit(order.currency),
         "entity": _entity(order.legal_entity),
         "customer": _customer(order.customer, order.department),
         "contract": {
@@ -60,6 +61,11 @@ def _order(order: Order) -> Facts:
         "quote": _quote(order.quote),
         "lines": [_line(line) for line in order.lines.all()],
     }
+
+
+def _minor_unit(currency: str) -> str:
+    """The least amount of a currency: 0.01 of EUR, 1 of JPY."""
+    return str(Decimal(1).scaleb(-exponent_of(currency)))
 
 
 def _quote(quote: Quote) -> Facts:
@@ -218,7 +224,7 @@ def _invoice(invoice: Invoice, orders: Mapping[uuid.UUID, Order]) -> Facts:
             "posting_date": posting_date.isoformat(),
         },
         "currency": invoice.currency,
-        "minor_unit": str(Decimal(1).scaleb(-exponent_of(invoice.currency))),
+        "minor_unit": _minor_unit(invoice.currency),
         "entity": _entity(invoice.legal_entity),
         "customer": customer,
         "contract": _contract(order, invoice.contract),

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from apps.connectors.http import ReadLimits, Session
 from apps.core.errors import ErrorFacts
@@ -234,6 +234,17 @@ class Connector(Protocol):
     async def snapshot(
         self, session: Session, document_type: str, cursor: Mapping[str, Any]
     ) -> SnapshotPage: ...
+
+
+@runtime_checkable
+class ChecksCustomers(Protocol):
+    """A connector whose settings alone tell whether a customer can be taxed: no call is made."""
+
+    def check_customer(
+        self, config: Mapping[str, Any], seller_country: str, customer: Mapping[str, Any]
+    ) -> None:
+        """Raises ``RejectedError`` naming the customer's field at fault."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,16 @@
 """Reads of connections and exchanges."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from apps.connectors.base import DoorConfig
+from apps.connectors.base import ChecksCustomers, DoorConfig
 from apps.connectors.models import Connection, Exchange
 from apps.connectors.policies import choose_route
+from apps.connectors.registry import connector_for
 from apps.connectors.secrets import unseal
+from apps.core.errors import ErrorFacts, RejectedError
 from apps.core.principal import Principal
 from apps.core.scoping import ScopedQuerySet
 
@@ -57,6 +60,12 @@ def find_connection(code: str) -> Connection | None:
     return Connection.objects.filter(code=code).first()
 
 
+def platform_name(vendor: str) -> str:
+    """What people call the platform of a vendor: the name of its connection."""
+    names = Connection.objects.filter(vendor=vendor).order_by("code")
+    return names.values_list("name", flat=True).first() or vendor or "the platform"
+
+
 def get_connection(principal: Principal, code: str) -> Connection:
     """A connection by code. Raises ``Connection.DoesNotExist``, also for another entity's."""
     connection: Connection = Connection.objects.visible_to(principal).get(code=code)
@@ -92,3 +101,21 @@ def list_ailing() -> list[Connection]:
         for connection in Connection.objects.order_by("name")
         if connection.state != "active" or connection.circuit != "closed"
     ]
+
+
+def customer_fault(
+    entity_id: uuid.UUID, seller_country: str, customer: Mapping[str, Any]
+) -> ErrorFacts | None:
+    """What the tax engine of a legal entity finds wrong with a customer, by its settings alone.
+    None when it finds nothing, or can only be asked by a call."""
+    connection = route_connections([("tax", entity_id)]).get(("tax", entity_id))
+    if connection is None:
+        return None
+    connector: object = connector_for(connection.vendor)
+    if not isinstance(connector, ChecksCustomers):
+        return None
+    try:
+        connector.check_customer(connection.config, seller_country, customer)
+    except RejectedError as error:
+        return error.facts
+    return None

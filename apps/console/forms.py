@@ -2,11 +2,14 @@
 
 import datetime as dt
 import uuid
+from collections.abc import Sequence
 from typing import Any
 from zoneinfo import available_timezones
 
 from django import forms
 from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
 SHORTEST_REASON = 10
 RESOLUTIONS = (
@@ -20,6 +23,22 @@ SNOOZES = (
     ("1d", "Until tomorrow 09:00"),
     ("7d", "1 week"),
 )
+
+
+class SuggestInput(forms.TextInput):
+    """A text field that offers known values; another may be typed."""
+
+    def __init__(self, options: Sequence[str]) -> None:
+        super().__init__({"class": "input-code", "autocomplete": "off", "spellcheck": "false"})
+        self.options = tuple(options)
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        offered = f"known-{name}"
+        field = super().render(name, value, {**(attrs or {}), "list": offered}, renderer)
+        options = format_html_join(
+            "", '<option value="{}"></option>', ((o,) for o in self.options)
+        )
+        return format_html('{}<datalist id="{}">{}</datalist>', field, offered, options)
 
 
 class GuardedForm(forms.Form):

@@ -14,6 +14,7 @@ CATEGORIES = {
     "unmapped_product": "mapping",
     "unmapped_value": "mapping",
     "period_closed": "period",
+    "unknown_reference": "mapping",
     "malformed_payload": "payload",
     "processing_fault": "hub",
     "untranslatable_field": "payload",

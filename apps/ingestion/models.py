@@ -9,6 +9,9 @@ from apps.core.records import JsonField, Record
 from apps.core.scoping import ScopedQuerySet
 from apps.organisation.models import EntityRecord
 
+# The type of an event that nobody can read yet; its payload holds the raw text alone.
+UNREADABLE = "unreadable"
+
 
 class Delivery(Record):
     """One body as it arrived: raw bytes and hash, stored once, before it was acknowledged.
@@ -98,6 +101,15 @@ class InboundEvent(EntityRecord):
         ]
 
     INITIAL_STATES = ("received", "waiting", "dead")
+
+    @property
+    def is_unreadable(self) -> bool:
+        return self.object_type == UNREADABLE
+
+    @property
+    def raw_text(self) -> str:
+        """The text of an unreadable message, as a person edits it."""
+        return str((self.payload or {}).get("raw") or "")
 
     @transition("state", source=["received"], target="processing")
     def process(self) -> None: ...

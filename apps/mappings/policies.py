@@ -1,27 +1,73 @@
-"""What one version of a mapping changes against another, in words. Pure."""
+"""What a version of a mapping changes against another; which row a refusal is about. Pure."""
 
+import re
+from collections.abc import Collection
 from collections.abc import Mapping as MappingOf
+from dataclasses import dataclass
 from typing import Any
 
 Rows = MappingOf[tuple[str, str], str]
 
 
-def row_changes(before: Rows, after: Rows) -> list[str]:
-    """In words: what was added, changed and removed, in order of the source value."""
-    words = []
-    for key in sorted({*before, *after}):
-        old, new, name = before.get(key), after.get(key), _named(*key)
-        if old is None:
-            words.append(f"{name} becomes {new} (new)")
-        elif new is None:
-            words.append(f"{name} is no longer mapped (was {old})")
-        elif old != new:
-            words.append(f"{name} becomes {new} (was {old})")
-    return words
+@dataclass(frozen=True, slots=True)
+class RowChange:
+    """One row of a value map before and after; empty where it is not mapped."""
+
+    source: str
+    scope: str
+    old: str
+    new: str
+
+    @property
+    def words(self) -> str:
+        name = f"{self.source} in {self.scope}" if self.scope else self.source
+        if not self.new:
+            return f"{name} is no longer mapped (was {self.old})"
+        was = f"was {self.old}" if self.old else "new"
+        return f"{name} becomes {self.new} ({was})"
 
 
-def _named(source: str, scope: str) -> str:
-    return f"{source} in {scope}" if scope else source
+def changed_rows(before: Rows, after: Rows) -> list[RowChange]:
+    """What was added, changed and removed, in order of the source value."""
+    return [
+        RowChange(*key, before.get(key, ""), after.get(key, ""))
+        for key in sorted({*before, *after})
+        if before.get(key) != after.get(key)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class RowAtFault:
+    """The row of a value map that made the value which a platform refused."""
+
+    mapping: str
+    source: str
+    scope: str
+    target: str
+
+
+def row_at_fault(
+    tables: MappingOf[str, Rows], said: Collection[str], words: str, scope: str
+) -> RowAtFault | None:
+    """The row whose target a platform's words name and whose source the document holds.
+
+    ``tables`` are the value maps that translated it, ``said`` the texts of the document, ``scope``
+    its legal entity. None when no row or more than one fits: nothing is guessed.
+    """
+    found = [
+        RowAtFault(code, source, place, target)
+        for code, rows in tables.items()
+        for (source, place), target in rows.items()
+        if source in said and _is_named(target, words)
+        # a row for the entity hides the one for all
+        if place == scope or (place == "" and (source, scope) not in rows)
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _is_named(target: str, words: str) -> bool:
+    """Whether a text holds a value as a word of its own."""
+    return re.search(rf"(?<![\w-]){re.escape(target)}(?![\w-])", words) is not None
 
 
 def rule_changes(before: Any, after: Any, at: str = "") -> list[str]:

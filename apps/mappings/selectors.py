@@ -1,16 +1,18 @@
 """Reads of mappings, their versions and the crosswalk."""
 
 import uuid
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, OuterRef, Prefetch, Q, Subquery
+from django.db.models import Count, F, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
 
 from apps.core.codec import content_hash
 from apps.core.principal import Principal
 from apps.core.scoping import ScopedQuerySet
+from apps.exceptions.models import OPEN_STATES, ExceptionCase
 from apps.mappings.engine import ValueTable, tables_used
 from apps.mappings.models import (
     ExternalReference,
@@ -19,7 +21,13 @@ from apps.mappings.models import (
     Translation,
     ValueMapRow,
 )
-from apps.mappings.policies import row_changes, rule_changes
+from apps.mappings.policies import (
+    RowAtFault,
+    RowChange,
+    changed_rows,
+    row_at_fault,
+    rule_changes,
+)
 
 
 def active_versions(codes: Collection[str]) -> dict[str, MappingVersion]:
@@ -114,10 +122,60 @@ def rows_of(version: MappingVersion | None) -> dict[tuple[str, str], str]:
     return {(row.source_value, row.scope): row.target_value for row in version.rows.all()}
 
 
+def row_changes_of(version: MappingVersion) -> list[RowChange]:
+    """The rows that a version adds, changes or removes against the one it is based on."""
+    return changed_rows(rows_of(version.based_on), rows_of(version))
+
+
+@dataclass(frozen=True, slots=True)
+class AtRisk:
+    """Open cases of one currency and what they hold up; ``amount`` None: nobody knows."""
+
+    currency: str
+    cases: int
+    amount: Decimal | None
+
+
+def waiting_cases(version: MappingVersion) -> QuerySet[ExceptionCase]:
+    """The open cases about a value that this version changes, the largest first."""
+    keys = {change.source for change in row_changes_of(version)}
+    return ExceptionCase.objects.filter(
+        state__in=OPEN_STATES, facts__mapping=version.mapping.code, facts__key__in=keys
+    ).order_by(F("amount_at_risk").desc(nulls_last=True), "number")
+
+
+def at_risk(cases: QuerySet[ExceptionCase]) -> list[AtRisk]:
+    """Cases and money held up, by currency."""
+    groups = cases.order_by().values("currency").annotate(n=Count("id"), sum=Sum("amount_at_risk"))
+    return [AtRisk(g["currency"], g["n"], g["sum"]) for g in groups.order_by("currency")]
+
+
+def find_row_at_fault(mapping: str, document: Any, words: str, scope: str) -> RowAtFault | None:
+    """The row of a value map that made what a platform refused in these words, when the field map
+    ``mapping`` translated the document. None when it cannot be told for certain."""
+    version = active_versions([mapping]).get(mapping)
+    if version is None:
+        return None
+    tables = active_versions(tables_used(version.rules))
+    rows = {code: rows_of(table) for code, table in tables.items()}
+    return row_at_fault(rows, set(_texts(document)), words, scope)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, MappingOf):
+        for part in value.values():
+            yield from _texts(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _texts(part)
+    elif value is not None:
+        yield str(value)
+
+
 def changes_of(version: MappingVersion) -> list[str]:
     """What a version changes against the one it is based on, in words."""
     before = version.based_on
-    words = row_changes(rows_of(before), rows_of(version))
+    words = [change.words for change in row_changes_of(version)]
     if version.mapping.kind == Mapping.Kind.FIELD:
         words += rule_changes(before.rules if before else {"object": {}}, version.rules)
     return words

@@ -28,6 +28,7 @@ CHANGES = (
     "posting.confirmed",
     "posting.rejected",
     "posting.parked",
+    "posting.doubted",
     "posting.dead",
     "posting.requeued",
     "posting.cancelled",

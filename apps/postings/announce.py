@@ -3,6 +3,7 @@
 from apps.core.errors import ErrorFacts
 from apps.events.types import NewEvent
 from apps.exceptions.types import CaseDraft
+from apps.mappings.policies import RowAtFault
 from apps.postings.models import Posting
 
 FLOWS = {"order": "order_activation", "amendment": "amendment", "invoice": "invoice_posting"}
@@ -42,9 +43,15 @@ def posting_event(posting: Posting, what: str) -> NewEvent:
 
 
 def posting_case(
-    posting: Posting, error: ErrorFacts, connection_code: str, role: str = ""
+    posting: Posting,
+    error: ErrorFacts,
+    connection_code: str,
+    role: str = "",
+    row: RowAtFault | None = None,
 ) -> CaseDraft:
-    """The case of a posting that a person must help: what was refused, and what it holds up."""
+    """The case of a posting that a person must help: what was refused, and what it holds up.
+    ``row`` is the row of a value map that made the value at fault."""
+    cause = (row.mapping, row.source) if row else (error.field or error.vendor_code,)
     return CaseDraft(
         code=error.code,
         title=_title(posting, error)[:200],
@@ -54,7 +61,7 @@ def posting_case(
         lane=role or lane_of(posting),
         subject_type="postings.posting",
         subject_id=posting.id,
-        fingerprint=(error.code, connection_code, error.field or error.vendor_code),
+        fingerprint=(error.code, connection_code, *cause),
         legal_entity_id=posting.legal_entity_id,
         journey_id=posting.journey_id,
         amount_at_risk=posting.amount,
@@ -68,9 +75,17 @@ def posting_case(
             "field": error.field,
             "vendor_code": error.vendor_code,
             "attempts": posting.attempts,
+            **_mapped(row),
         },
         blocks_close=posting.is_material,
     )
+
+
+def _mapped(row: RowAtFault | None) -> dict[str, str]:
+    """The row at fault as the facts that the remedy of a value map works from."""
+    if row is None:
+        return {}
+    return {"mapping": row.mapping, "key": row.source, "scope": row.scope, "target": row.target}
 
 
 def _title(posting: Posting, error: ErrorFacts) -> str:

@@ -51,7 +51,7 @@ class Posting(EntityRecord):
     claimed_by = models.CharField(max_length=120, blank=True)
     claim_epoch = models.BigIntegerField(default=0)
     claimed_until = models.DateTimeField(null=True)
-    first_sent_at = models.DateTimeField(null=True)
+    first_sent_at = models.DateTimeField(null=True)  # under the present key of the vendor
     external_id = models.CharField(max_length=120, blank=True)
     result = JsonField(default=dict)
     posting_date = models.DateField(null=True)  # of the document; decides what is close-critical
@@ -114,6 +114,9 @@ class Posting(EntityRecord):
 
     @transition("state", source=["parked"], target="posted")
     def adopt(self) -> None: ...
+
+    @transition("state", source=["parked"], target="unknown")
+    def doubt(self) -> None: ...
 
     @transition("state", source=["parked"], target="confirmed")
     def accept(self) -> None: ...

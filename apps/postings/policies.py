@@ -63,24 +63,32 @@ class UnknownPlan:
 
 
 def after_unknown(
-    capability: Capability, sent_ago: dt.timedelta, absent_times: int, attempts: int = 1
+    capability: Capability, sent_ago: dt.timedelta | None, absent_times: int, attempts: int = 1
 ) -> UnknownPlan:
     """Decide by the connector's declared capability (the posting protocol, step 5).
 
+    ``sent_ago`` None: nothing was sent under the present key yet, because people said that the
+    document of an earlier one is gone. Then no key protects from a second document: whatever the
+    platform promises, it is looked up first.
     ``attempts`` were dispatched: a crash never reports a failure, so at the fifth nothing is sent
     again; once it is known not to be there it is buried. ``wait`` is the time from one lookup
     that found nothing to the next.
     """
     if capability.after_unknown is AfterUnknown.NONE:
         return UnknownPlan("park")
-    keyed = capability.after_unknown is AfterUnknown.NATIVE_KEY and sent_ago < capability.ttl
-    unique = capability.after_unknown is AfterUnknown.UNIQUE_REFERENCE
     used_up = attempts >= MAX_ATTEMPTS
-    if (keyed or unique) and not used_up:
+    if sent_ago is not None and not used_up and _is_safe_to_repeat(capability, sent_ago):
         return UnknownPlan("send_again")
     if absent_times >= 2:
         return UnknownPlan("bury" if used_up else "send_again")
     return UnknownPlan("look_up", max(capability.visibility_lag, LOOKUP_PAUSE))
+
+
+def _is_safe_to_repeat(capability: Capability, sent_ago: dt.timedelta) -> bool:
+    """Whether the platform itself refuses a second document for the same key or reference."""
+    if capability.after_unknown is AfterUnknown.NATIVE_KEY:
+        return sent_ago < capability.ttl
+    return capability.after_unknown is AfterUnknown.UNIQUE_REFERENCE
 
 
 # The platform said that it did not take the call: no attempt was made of it.

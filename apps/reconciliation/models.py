@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 from django_fsm import FSMField, transition
 
 from apps.core.records import AmountField, JsonField, NextNumber
@@ -11,7 +12,10 @@ OPEN_BREAKS = ("open", "explained")
 
 
 class ReconciliationRun(EntityRecord):
-    """One comparison of the three sides at a moment. No entity: all entities of the group."""
+    """One comparison of the three sides at a moment. No entity: all entities of the group.
+
+    ``epoch`` rises with every claim; a claim ends at ``due_at`` by the database's clock.
+    """
 
     number = models.BigIntegerField(unique=True, db_default=NextNumber("reconciliation_number"))
     subject = models.CharField(max_length=20)  # contract | invoice
@@ -22,9 +26,14 @@ class ReconciliationRun(EntityRecord):
     requested_by_label = models.CharField(max_length=120)
     totals = JsonField(default=dict)
     error_message = models.TextField(blank=True)
+    epoch = models.BigIntegerField(default=0, db_default=0)
+    due_at = models.DateTimeField(db_default=Now())
 
     @transition("state", source="pending", target="running")
     def start(self) -> None: ...
+
+    @transition("state", source="running", target="pending")
+    def hand_back(self) -> None: ...
 
     @transition("state", source="running", target="completed")
     def complete(self) -> None: ...

@@ -12,6 +12,10 @@ GRACE = {"missing_in_erp": SETTLING, "missing_in_billing": SETTLING, "missing_in
 LATE = (*GRACE, "amount_differs")
 SHORT_GRACE = dt.timedelta(minutes=2)  # two readings agree that the amounts differ
 
+# A task is ended after 90 s at the latest, so a claim that is older has nobody at work.
+CLAIM_TTL = dt.timedelta(seconds=100)
+MAX_ATTEMPTS = 5
+
 MOVING = ("queued", "sending", "unknown", "posted")
 SIDE_NAMES = {"cpq": "CPQ", "billing": "billing", "erp": "the ERP"}
 
@@ -68,3 +72,8 @@ def break_title(type_: str, key: str) -> str:
     """One line for the case of an unexplained break."""
     label = BREAK_TYPES.get(type_, type_)
     return f"{key}: {label[0].lower()}{label[1:]}"
+
+
+def is_given_up(attempts: int) -> bool:
+    """Whether a comparison that was taken up this often is not tried any more."""
+    return attempts >= MAX_ATTEMPTS

@@ -3,12 +3,16 @@
 import json
 from collections.abc import Callable
 
+from apps.connectors.selectors import platform_name
 from apps.core.codec import to_json
 from apps.exceptions.models import ExceptionCase
+from apps.organisation.models import LegalEntity
+from apps.rehearsals.selectors import known_targets
 from apps.resolutions.subjects import CUSTOMER_LABELS, Subject, master_data_of, payload_of
 from apps.resolutions.types import CORRECT, DECIDE, DISCARD, EDIT, MAP_VALUE, SKIP, Choice, Field
 
 EXISTS, ABSENT, ACCEPT = "exists", "absent", "accept"
+ACKNOWLEDGED = "acknowledged"
 
 
 def fields_of(remedy: str, case: ExceptionCase, subject: Subject) -> tuple[Field, ...]:
@@ -18,15 +22,37 @@ def fields_of(remedy: str, case: ExceptionCase, subject: Subject) -> tuple[Field
 
 
 def _map_value(case: ExceptionCase, _subject: Subject) -> tuple[Field, ...]:
-    key, scope = str(case.facts.get("key", "")), str(case.facts.get("scope", ""))
+    facts = {name: str(case.facts.get(name) or "") for name in ("key", "mapping", "target")}
+    known = tuple(known_targets(facts["mapping"]))
+    platform = platform_name(facts["mapping"].partition(".")[2])
+    now = f"Now {facts['target']}, which {platform} does not have. " if facts["target"] else ""
     return (
-        Field("source_value", "Value", value=key, help=f"As it arrives in {case.document}."),
-        Field("target_value", "Maps to", help="The id or code at the platform."),
         Field(
-            "scope", "Legal entity", value="", required=False,
-            help=f"Leave empty for all; {scope} for this one." if scope else "Empty for all.",
+            "source_value", "Value in the hub", value=facts["key"],
+            help=f"As it stands in {case.document or case.reference}.",
+        ),
+        Field(
+            "target_value", f"Becomes in {platform}", options=known,
+            help=f"{now}Its id or code there; {len(known)} known ones are offered.",
+        ),
+        Field(
+            "scope", "Legal entity", "select", "", required=False, choices=_entities(),
+            help="Choose one only when the others need another value.",
+        ),
+        Field(
+            "reason", "Why", "textarea", required=False,
+            help="The second person reads it. Left empty, it names this case.",
+        ),
+        Field(
+            ACKNOWLEDGED, f"I looked it up in {platform}: it is there", "check", required=False,
+            help="Asked for only when nothing that was read from there carries the value.",
         ),
     )  # fmt: skip
+
+
+def _entities() -> tuple[Choice, ...]:
+    rows = LegalEntity.objects.order_by("code").values_list("code", "name")
+    return (Choice("", "All legal entities"), *(Choice(c, f"{c}, {n}") for c, n in rows))
 
 
 def _correct(case: ExceptionCase, subject: Subject) -> tuple[Field, ...]:
@@ -37,12 +63,23 @@ def _correct(case: ExceptionCase, subject: Subject) -> tuple[Field, ...]:
     choices = tuple(Choice(name, label) for name, label in CUSTOMER_LABELS.items())
     return (
         Field("field", f"Field of {data.label}", "select", chosen, choices=choices),
-        Field("value", "New value", value=data.values[chosen], help="Now: see the old value."),
+        Field(
+            "value",
+            "New value",
+            value=data.values[chosen],
+            required=False,
+            help=f"{CUSTOMER_LABELS[chosen]} is {data.values[chosen] or 'empty'} now. A state, "
+            f"country, VAT id or dimension that nobody knows is refused.",
+        ),
     )
 
 
 def _edit(case: ExceptionCase, subject: Subject) -> tuple[Field, ...]:
-    text = json.dumps(to_json(payload_of(subject.event)), indent=2, ensure_ascii=False)
+    event = subject.event
+    if event is not None and event.is_unreadable:
+        words = "The body as it arrived. It is read again as if it had just come."
+        return (Field("payload", "Message", "json", event.raw_text, words),)
+    text = json.dumps(to_json(payload_of(event)), indent=2, ensure_ascii=False)
     named = str(case.facts.get("field", ""))
     hint = f"The problem is at {named}." if named else "A JSON object."
     return (Field("payload", "Message", "json", text, hint),)
@@ -57,6 +94,7 @@ def _decide(case: ExceptionCase, subject: Subject) -> tuple[Field, ...]:
     choices = [Choice(EXISTS, "The document is there: take it over")]
     if known:
         choices.append(Choice(ACCEPT, "It differs, and that is right: accept it"))
+        choices.append(Choice(ABSENT, "It was removed there: look for it, then send it again"))
     else:
         choices.append(Choice(ABSENT, "It is not there: send it again"))
     return (

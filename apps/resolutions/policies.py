@@ -21,6 +21,7 @@ SHORTEST_REASON = 10
 BY_CODE: dict[str, tuple[str, ...]] = {
     "unmapped_product": (MAP_VALUE, RETRY, DISCARD),
     "unmapped_value": (MAP_VALUE, RETRY, DISCARD),
+    "unknown_reference": (MAP_VALUE, RETRY, CORRECT, DISCARD),
     "missing_dimension": (CORRECT, RETRY, DISCARD),
     "tax_validation_failed": (CORRECT, RETRY, DISCARD),
     "tax_mismatch": (CORRECT, RETRY, DISCARD),

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 from django.db.models import Count, Q
 
-from apps.core.codec import dumps
 from apps.core.principal import Principal
 from apps.core.scoping import ScopedQuerySet
 from apps.exceptions.models import ExceptionCase
@@ -53,7 +52,8 @@ def facts_of(case: ExceptionCase, subject: Subject) -> CaseFacts:
         subject_type=case.subject_type,
         has_mapping=bool(case.facts.get("mapping")),
         has_master_data=master_data_of(case, subject) is not None,
-        has_payload=payload_of(subject.event) is not None,
+        has_payload=subject.event is not None
+        and (subject.event.is_unreadable or payload_of(subject.event) is not None),
         has_posting_date=posting is not None and bool(posting.payload.get("posting_date")),
         blocks=posting is not None
         and posting.state in STUCK
@@ -119,12 +119,6 @@ def items_of(batch: Batch, outcome: str = "") -> list[BatchItem]:
     """The frozen items of a batch in order, or those of one outcome."""
     items = batch.items.order_by("position")
     return list(items.filter(outcome=outcome) if outcome else items)
-
-
-def payload_text(case: ExceptionCase) -> str:
-    """The payload of an inbound case as the text a person edits; empty when there is none."""
-    payload = payload_of(subject_of(case).event)
-    return "" if payload is None else dumps(payload)
 
 
 def _behind(subject: Subject) -> str:

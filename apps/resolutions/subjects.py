@@ -76,7 +76,7 @@ def _customer(case: ExceptionCase, posting: Posting | None) -> Customer | None:
 def payload_of(event: InboundEvent | None) -> dict[str, Any] | None:
     """The payload a person may edit: the last repair, else the original; None when the body could
     not be read at all."""
-    if event is None or event.object_type == "unreadable":
+    if event is None or event.is_unreadable:
         return None
     payload: dict[str, Any] | None = (
         event.edited_payload if event.edited_payload is not None else event.payload

@@ -17,7 +17,8 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """An input of a remedy's form. ``kind`` is text, textarea, json or select."""
+    """An input of a remedy's form. ``kind`` is text, textarea, json, select or check; ``options``
+    are values known for a text, to choose from."""
 
     name: str
     label: str
@@ -26,6 +27,7 @@ class Field:
     help: str = ""
     required: bool = True
     choices: tuple[Choice, ...] = ()
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,9 @@ def words_of(remedy: str, case: ExceptionCase, members: int) -> Words:
     """Title, note and scope of a remedy for a case; ``members`` open cases share its cause."""
     document = case.document or case.reference
     key, mapping = case.facts.get("key", ""), case.facts.get("mapping", "")
+    target = case.facts.get("target", "")
     shared = "this case" if members == 1 else f"all {members} cases with this cause"
+    again = "this case retries by itself" if members == 1 else f"{shared} retry by themselves"
     words = {
         RETRY: Words(
             "Retry as it is",
@@ -36,9 +38,8 @@ def words_of(remedy: str, case: ExceptionCase, members: int) -> Words:
             "helps when the cause is already mended",
         ),
         MAP_VALUE: Words(
-            f"Map {key} and retry",
-            f"Adds {key} to {mapping}. A second person approves, then {shared} retry by "
-            f"themselves.",
+            f"Change the mapping of {key}" if target else f"Map {key} and retry",
+            _mapping_note(mapping, key, target) + f" A second person approves, then {again}.",
             shared,
             "needs a second person",
         ),
@@ -82,3 +83,9 @@ def words_of(remedy: str, case: ExceptionCase, members: int) -> Words:
         ),
     }
     return words[remedy]
+
+
+def _mapping_note(mapping: object, key: object, target: object) -> str:
+    if target:
+        return f"{mapping} makes {target} of {key}, which the platform does not have."
+    return f"Adds {key} to {mapping}."

@@ -65,6 +65,7 @@ class SourceDocumentLine(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["document", "position"], name="document_line_once")
         ]
+        indexes = [models.Index(fields=["item"], name="document_line_item")]
 
     def __str__(self) -> str:
         return f"{self.position} {self.item}"

@@ -1,6 +1,7 @@
 """Reads of snapshots."""
 
 import datetime as dt
+from collections.abc import Collection
 from typing import Any
 
 from django.db.models import QuerySet
@@ -10,8 +11,10 @@ from apps.connectors.registry import connector_for
 from apps.core.principal import Principal
 from apps.core.scoping import ScopedQuerySet
 from apps.organisation.models import LegalEntity
-from apps.snapshots.models import SourceDocument
+from apps.snapshots.models import SourceDocument, SourceDocumentLine
 from apps.snapshots.types import SIDES, DocumentView, LineView, SideReading
+
+NEWEST = 500  # documents whose items are offered to choose from
 
 
 def list_documents(principal: Principal) -> ScopedQuerySet:
@@ -82,3 +85,18 @@ def _view(
             for line in document.lines.all()
         ),
     )
+
+
+def items_seen(vendor: str, among: Collection[str] = (), *, limit: int = 300) -> list[str]:
+    """Items that documents read from a vendor carry: those of ``among``, or of the newest
+    documents, in order."""
+    connections = Connection.objects.filter(vendor=vendor).values("id")
+    lines = SourceDocumentLine.objects.filter(document__connection_id__in=connections)
+    if among:
+        lines = lines.filter(item__in=among)
+    else:
+        documents = SourceDocument.objects.filter(connection_id__in=connections)
+        newest = documents.order_by("-read_at").values_list("id", flat=True)[:NEWEST]
+        lines = lines.filter(document_id__in=list(newest))
+    found = lines.exclude(item="").order_by("item").values_list("item", flat=True).distinct()
+    return list(found[:limit])

@@ -164,6 +164,7 @@ def test_mapping_goes_live_through_a_second_person(sign_in: SignIn) -> None:
     maker.get_by_role("button", name="Test on recorded documents").click()
     expect(maker.locator(".report-head")).to_contain_text("What would v2 have done?")
     settled(maker)
+    maker.get_by_label("Nothing read from NetSuite carries 7100.").check()
     maker.get_by_role("button", name="Submit for approval").click()
     request = maker.locator("a", has_text="APR-")
     request.click()

@@ -44,6 +44,13 @@ CONNECTIONS = (
     ("netsuite", "NetSuite", "erp"), ("provisioning", "Provisioning hub", "provisioning"),
     ("tax-table", "Tax table", "tax"),
 )  # fmt: skip
+RATES = {
+    "US-NY": "0.08875",
+    "US-NONE-0": "0",
+    "DE-VAT-19": "0.19",
+    "EU-RC-0": "0",
+    "EXPORT-0": "0",
+}
 CUSTOMERS = (
     "Halvorsen Marine AS", "Kestrel Aerospace", "Brightwater Analytics", "Sundial Media",
     "Ferro Industrial", "Calloway Press", "Northgate Logistics", "Lumen & Co",
@@ -80,8 +87,12 @@ def build_world(*, cases: int = 24, now: dt.datetime | None = None) -> World:
     with acting(TESTS):
         entities = make_group(now.date())
         connections = {
-            c: ConnectionFactory.create(code=c, name=n, role=r) for c, n, r in CONNECTIONS
-        }
+            c: ConnectionFactory.create(
+                code=c, name=n, role=r, vendor="ratetable" if r == "tax" else c,
+                config={"rates": RATES} if r == "tax" else {},
+            )
+            for c, n, r in CONNECTIONS
+        }  # fmt: skip
         users = {
             "mara": make_user("mara", "operations"),
             "fiona": make_user("fiona", "finance"),

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from apps.approvals.models import Approval
 from apps.approvals.selectors import why_not
+from apps.console.sections.proposals import Proposal, proposal_of
 from apps.console.sections.subjects import flatten
 from apps.core.principal import Principal
 
@@ -70,6 +71,7 @@ class ApprovalDetail:
     content: list[tuple[str, str]]
     refusal: str
     subject_url: str
+    proposal: Proposal | None = None
 
 
 def approval_detail(approval: Approval, principal: Principal) -> ApprovalDetail:
@@ -90,6 +92,7 @@ def approval_detail(approval: Approval, principal: Principal) -> ApprovalDetail:
         snapshot_lines(approval.snapshot),
         why_not(principal, approval),
         _subject_url(approval),
+        proposal_of(approval, principal),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from django.urls import reverse
 
 from apps.approvals.models import Approval
+from apps.connectors.selectors import platform_name
 from apps.console.listing import ViewTab
 from apps.console.presentation.charts import Part
 from apps.console.requests import ConsoleRequest
@@ -15,7 +16,7 @@ from apps.core.principal import Principal
 from apps.exceptions.models import OPEN_STATES, ExceptionCase
 from apps.mappings.models import Mapping, MappingVersion
 from apps.mappings.selectors import changes_of, rows_of
-from apps.rehearsals.selectors import LatestRehearsal, latest_rehearsal
+from apps.rehearsals.selectors import LatestRehearsal, doubtful_changes, latest_rehearsal
 from apps.users.policies import may
 
 VIEWS = (("changed", "Changed"), ("unmapped", "Unmapped"), ("all", "All"))
@@ -61,6 +62,7 @@ class StripAction:
     label: str
     url: str
     blocked: str
+    doubt: str = ""  # what the person must have looked up at the platform first
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ def mapping_page(mapping: Mapping, request: ConsoleRequest) -> MappingPage:
     work = next((v for v in versions if v.state in ("draft", "proposed")), None)
     waiting = _waiting(mapping, principal)
     rows = _rows(active, work, waiting)
-    report = _report(work, principal)
+    report = report_of(work, principal)
     changes = changes_of(work) if work else []
     view = _view(request, rows)
     approval = _approval(work)
@@ -216,7 +218,8 @@ def _tabs(mapping: Mapping, rows: Sequence[MappingRow], view: str) -> list[ViewT
     return [ViewTab(k, label, f"{base}?view={k}", k == view, counts[k]) for k, label in VIEWS]
 
 
-def _report(work: MappingVersion | None, principal: Principal) -> Report | None:
+def report_of(work: MappingVersion | None, principal: Principal) -> Report | None:
+    """What the last test of a version found; None when it was not tested."""
     latest = latest_rehearsal(work, principal) if work else None
     if latest is None:
         return None
@@ -294,4 +297,13 @@ def _action(
         blocked = "Test it first"
     elif not report.latest.is_current:
         blocked = "Edited since the test: test again"
-    return StripAction("Submit for approval", url, blocked)
+    return StripAction("Submit for approval", url, blocked, doubt_about(work))
+
+
+def doubt_about(work: MappingVersion) -> str:
+    """Which new targets of a version nobody has seen at the platform; empty when there is none."""
+    targets = sorted({change.new for change in doubtful_changes(work)})
+    if not targets:
+        return ""
+    platform = platform_name(work.mapping.code.partition(".")[2])
+    return f"Nothing read from {platform} carries {', '.join(targets)}."

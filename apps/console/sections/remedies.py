@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.urls import reverse
 
-from apps.console.forms import GuardedForm
+from apps.console.forms import GuardedForm, SuggestInput
 from apps.console.sections.exception_detail import Offers, RemedyOffer
 from apps.core.principal import Principal
 from apps.exceptions.models import ExceptionCase
@@ -58,9 +58,15 @@ def _form_field(field: Field) -> forms.Field:
     if field.kind == "select":
         choices = [(choice.value, choice.label) for choice in field.choices]
         return forms.ChoiceField(choices=choices, **common)
+    if field.kind == "check":
+        return forms.BooleanField(**common)
+    return forms.CharField(widget=_widget(field), strip=field.kind != "json", **common)
+
+
+def _widget(field: Field) -> forms.Widget:
     if field.kind == "json":
         attributes = {"rows": 18, "class": "input-code", "spellcheck": "false"}
-        return forms.CharField(widget=forms.Textarea(attrs=attributes), strip=False, **common)
+        return forms.Textarea(attrs=attributes)
     if field.kind == "textarea":
-        return forms.CharField(widget=forms.Textarea(attrs={"rows": 3}), **common)
-    return forms.CharField(**common)
+        return forms.Textarea(attrs={"rows": 3})
+    return SuggestInput(field.options) if field.options else forms.TextInput()

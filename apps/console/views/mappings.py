@@ -10,12 +10,12 @@ from apps.approvals.errors import ApprovalError
 from apps.console.access import action, page
 from apps.console.listing import Column, filter_menu, page_of, render_list
 from apps.console.requests import ConsoleRequest, wants
-from apps.console.sections.mappings import mapping_page
+from apps.console.sections.mappings import doubt_about, mapping_page
 from apps.core.clock import utc_now
 from apps.core.errors import StaleWriteError
 from apps.mappings.errors import MappingError
 from apps.mappings.models import Mapping, MappingVersion
-from apps.mappings.selectors import get_mapping, list_mappings
+from apps.mappings.selectors import get_mapping, get_version, list_mappings
 from apps.mappings.services import (
     propose_version,
     remove_row,
@@ -25,6 +25,7 @@ from apps.mappings.services import (
     withdraw_version,
 )
 from apps.mappings.types import RowDraft
+from apps.rehearsals.selectors import latest_rehearsal
 from apps.rehearsals.services import rehearse_version
 
 COLUMNS = (
@@ -141,12 +142,16 @@ def propose(request: ConsoleRequest, code: str) -> HttpResponse:
     """Ask a second person for approval."""
 
     def change() -> None:
-        approval = propose_version(
-            _draft(request, code).id,
-            principal=request.principal,
-            now=utc_now(),
-            note=request.POST.get("note", ""),
-        )
+        now, principal = utc_now(), request.principal
+        version = get_version(principal, _draft(request, code).id)
+        doubt = doubt_about(version)
+        if doubt and not request.POST.get("acknowledged"):
+            raise MappingError(f"{doubt} Look it up there and say so, then submit again.")
+        latest = latest_rehearsal(version, principal)
+        if latest is None or not latest.is_current:
+            rehearse_version(version.id, actor=principal.actor, now=now)
+        note = request.POST.get("note", "")
+        approval = propose_version(version.id, principal=principal, now=now, note=note)
         messages.success(request, f"{approval.code} waits for a second person.")
 
     return _carry_out(request, code, change)
@@ -180,6 +185,7 @@ def back(request: ConsoleRequest, code: str) -> HttpResponse:
             reason=request.POST.get("reason", ""),
             now=utc_now(),
         )
+        rehearse_version(approval.subject_id, actor=request.principal.actor, now=utc_now())
         messages.success(request, f"{approval.code} waits for a second person.")
 
     return _carry_out(request, code, change)

@@ -7,7 +7,6 @@ from django.shortcuts import redirect, render
 
 from apps.canonical.models import Customer
 from apps.canonical.selectors import list_customers
-from apps.canonical.services import correct_customer
 from apps.console.access import action, page
 from apps.console.forms import ReasonForm
 from apps.console.listing import page_of, render_list
@@ -21,6 +20,7 @@ from apps.console.sections.master_data import (
 )
 from apps.core.clock import utc_now
 from apps.core.errors import RejectedError, StaleWriteError
+from apps.masterdata.services import correct_customer
 from apps.users.policies import may
 
 

@@ -6,6 +6,7 @@ from apps.ingestion.services.reading import read_source
 from apps.ingestion.services.repair import (
     discard_events,
     edit_and_receive,
+    edit_unreadable,
     expire_waiting,
     receive_again,
     wake_known,
@@ -16,6 +17,7 @@ from apps.ingestion.services.split import split_deliveries
 __all__ = [
     "discard_events",
     "edit_and_receive",
+    "edit_unreadable",
     "expire_waiting",
     "process_due",
     "quarantine",

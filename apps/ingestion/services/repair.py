@@ -8,14 +8,15 @@ from typing import Any
 from apps.canonical.selectors import known_keys
 from apps.connectors.models import Connection
 from apps.core.codec import to_json
-from apps.core.errors import ErrorFacts
+from apps.core.errors import ErrorFacts, RejectedError
 from apps.core.fsm import transition_rows, transition_set
 from apps.core.jobs import enqueue_on_commit
 from apps.core.principal import Actor
 from apps.events.services import acting, publish_events
 from apps.events.types import NewEvent
 from apps.exceptions.services import open_cases
-from apps.ingestion.models import InboundEvent
+from apps.ingestion.models import UNREADABLE, InboundEvent
+from apps.ingestion.services.again import read_again
 from apps.ingestion.services.split import INGESTION, event_case
 
 AGAIN: dict[str, Any] = {
@@ -29,13 +30,40 @@ AGAIN: dict[str, Any] = {
 
 
 def receive_again(ids: Sequence[uuid.UUID], *, actor: Actor, now: dt.datetime) -> list[uuid.UUID]:
-    """Process events again with the payload they have; returns those that moved."""
+    """Process events again with the payload they have; returns those that moved.
+
+    One that could not be read is taken apart again, and stays where it is when it still cannot.
+    """
     with acting(actor):
+        unread = InboundEvent.objects.filter(id__in=ids, state="dead", object_type=UNREADABLE)
+        unreadable = list(unread.values_list("id", flat=True))
+        rest = [pk for pk in ids if pk not in unreadable]
         moved = transition_set(
-            InboundEvent, "receive_again", ids, due_at=now, deadline=None, **AGAIN
+            InboundEvent, "receive_again", rest, due_at=now, deadline=None, **AGAIN
         )
         enqueue_on_commit("ingestion.process")
-    return moved
+        return moved + [pk for pk in unreadable if _is_read(pk, actor, now)]
+
+
+def _is_read(event_id: uuid.UUID, actor: Actor, now: dt.datetime) -> bool:
+    try:
+        return read_again(event_id, None, actor=actor, now=now) is not None
+    except RejectedError:
+        return False
+
+
+def edit_unreadable(
+    event_id: uuid.UUID, text: str, *, actor: Actor, now: dt.datetime
+) -> InboundEvent | None:
+    """Take a message apart as a person edited it; None when it waits for nobody any more.
+
+    Raises ``RejectedError`` naming what still cannot be read; then nothing changed.
+    """
+    with acting(actor):
+        event = read_again(event_id, text, actor=actor, now=now)
+        if event is not None:
+            publish_events([_told(event, "edited")], actor=actor, now=now)
+    return event
 
 
 def edit_and_receive(

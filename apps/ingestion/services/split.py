@@ -21,7 +21,7 @@ from apps.core.principal import system_actor
 from apps.events.services import acting
 from apps.exceptions.services import open_cases
 from apps.exceptions.types import CaseDraft
-from apps.ingestion.models import Delivery, InboundEvent
+from apps.ingestion.models import UNREADABLE, Delivery, InboundEvent
 from apps.ingestion.policies import CLAIM_TTL, MAX_ATTEMPTS, together
 from apps.ingestion.services.halving import in_halves
 from apps.jobs.services import note_stale_writes
@@ -132,17 +132,17 @@ def events_of(
     events: list[InboundEvent] = []
     broken: list[Broken] = []
     for ordinal, message in enumerate(messages):
-        fault = _fault(message)
+        fault = fault_of(message)
         if fault is None:
             events.append(event_of(body, ordinal, message, now))
             continue
-        event = unreadable_event(body, fault, now, ordinal)
+        event = unreadable_event(body, fault, now, ordinal, own=own_text(body, message))
         events.append(event)
         broken.append((event, fault))
     return events, broken
 
 
-def _fault(message: InboundMessage) -> ErrorFacts | None:
+def fault_of(message: InboundMessage) -> ErrorFacts | None:
     """Why a message cannot be read, or why its own id or version cannot be kept."""
     if message.fault is not None:
         return message.fault
@@ -181,19 +181,32 @@ def event_of(
     )
 
 
+def own_text(body: Delivery, message: InboundMessage) -> str | None:
+    """The text of one message of a page, which a source lists but never sends as one body."""
+    if body.channel != "poll" or message.payload is None:
+        return None
+    return dumps(message.payload)
+
+
 def unreadable_event(
-    body: Delivery, error: ErrorFacts, now: dt.datetime, ordinal: int = 0
+    body: Delivery,
+    error: ErrorFacts,
+    now: dt.datetime,
+    ordinal: int = 0,
+    *,
+    own: str | None = None,
 ) -> InboundEvent:
-    """A body that nobody can read yet: dead from the start, its raw text kept for editing."""
+    """A body that nobody can read yet: dead from the start, its raw text kept for editing; of a
+    page only the message's own."""
     return InboundEvent(
         delivery=body,
         ordinal=ordinal,
         connection_id=body.connection_id,
-        event_type="unreadable",
-        object_type="unreadable",
+        event_type=UNREADABLE,
+        object_type=UNREADABLE,
         object_id=body.message_id[:LONGEST_ID],
         ordering_key=f"{body.connection_id}:unreadable:{body.message_id}:{ordinal}"[:200],
-        payload=to_json({"raw": bytes(body.raw).decode("utf-8", "replace")}),
+        payload=to_json({"raw": own or bytes(body.raw).decode("utf-8", "replace")}),
         state="dead",
         error_code=error.code,
         error_message=error.message,

@@ -1,7 +1,6 @@
 """Every write of this app."""
 
 from apps.mappings.services.drafts import (
-    propose_value,
     propose_version,
     remove_row,
     set_row,
@@ -9,7 +8,7 @@ from apps.mappings.services.drafts import (
     start_draft,
     withdraw_version,
 )
-from apps.mappings.services.references import link_references
+from apps.mappings.services.references import link_references, unlink_references
 from apps.mappings.services.translate import translate
 from apps.mappings.services.versions import (
     activate_approved,
@@ -22,7 +21,6 @@ __all__ = [
     "activate_approved",
     "ensure_mappings",
     "link_references",
-    "propose_value",
     "propose_version",
     "remove_row",
     "roll_back",
@@ -31,5 +29,6 @@ __all__ = [
     "set_rules",
     "start_draft",
     "translate",
+    "unlink_references",
     "withdraw_version",
 ]

@@ -3,6 +3,7 @@
 import datetime as dt
 import uuid
 from collections.abc import Mapping as MappingOf
+from dataclasses import asdict
 from typing import Any
 
 from django.db.models import F, Max
@@ -18,7 +19,13 @@ from apps.mappings.announce import version_event
 from apps.mappings.engine import validate_rules
 from apps.mappings.errors import MappingError
 from apps.mappings.models import Mapping, MappingVersion, ValueMapRow
-from apps.mappings.selectors import changes_of, content_of, hash_of
+from apps.mappings.selectors import (
+    at_risk,
+    changes_of,
+    content_of,
+    hash_of,
+    waiting_cases,
+)
 from apps.mappings.types import RowDraft
 
 APPROVAL_KIND = "mapping_version"
@@ -176,7 +183,12 @@ def _request(draft: MappingVersion, changes: list[str], note: str) -> ApprovalRe
         content=content_of(draft),
         reason=note,
         legal_entity_id=mapping.legal_entity_id,
-        snapshot={"mapping": mapping.code, "version": draft.number, "changes": changes},
+        snapshot={
+            "mapping": mapping.code,
+            "version": draft.number,
+            "changes": changes,
+            "waiting": [asdict(risk) for risk in at_risk(waiting_cases(draft))],
+        },
     )
 
 
@@ -188,16 +200,3 @@ def withdraw_version(version_id: uuid.UUID, *, actor: Actor, now: dt.datetime) -
         version = MappingVersion.objects.select_related("mapping").get(id=version_id)
         publish_events([version_event(version, "draft")], actor=actor, now=now)
     return version
-
-
-def propose_value(
-    code: str, row: RowDraft, *, principal: Principal, now: dt.datetime, note: str = ""
-) -> Approval:
-    """Map one value: a draft of the value map with this row, proposed at once.
-
-    The way out of an unmapped value. Raises what :func:`set_row` and :func:`propose_version` do.
-    """
-    with acting(principal.actor):
-        draft = start_draft(code, actor=principal.actor, now=now)
-        set_row(draft.id, row, actor=principal.actor)
-        return propose_version(draft.id, principal=principal, now=now, note=note)

@@ -1,6 +1,9 @@
 """Identity across systems."""
 
+import uuid
 from collections.abc import Sequence
+
+from django.db.models import Q
 
 from apps.mappings.models import ExternalReference
 from apps.mappings.types import ReferenceDraft
@@ -28,3 +31,12 @@ def link_references(drafts: Sequence[ReferenceDraft]) -> None:
         ],
         ignore_conflicts=True,
     )
+
+
+def unlink_references(gone: Sequence[tuple[uuid.UUID, str, uuid.UUID]]) -> None:
+    """Forget objects of theirs that are not there any more: (connection, external id, our
+    record)."""
+    wanted = Q(pk__in=[])
+    for connection_id, external_id, record_id in gone:
+        wanted |= Q(connection_id=connection_id, external_id=external_id, record_id=record_id)
+    ExternalReference.objects.filter(wanted).delete()

@@ -1,6 +1,11 @@
 """Every write of this app."""
 
-from apps.postings.services.decide import accept_postings, adopt_postings, skip_postings
+from apps.postings.services.decide import (
+    accept_postings,
+    adopt_postings,
+    doubt_postings,
+    skip_postings,
+)
 from apps.postings.services.hold import hold_postings, release_postings
 from apps.postings.services.redrive import cancel_postings, requeue_postings
 from apps.postings.services.submit import submit_postings
@@ -10,6 +15,7 @@ __all__ = [
     "accept_postings",
     "adopt_postings",
     "cancel_postings",
+    "doubt_postings",
     "hold_postings",
     "release_postings",
     "report_unsettled",

@@ -26,6 +26,8 @@ from apps.core.jobs import enqueue_on_commit
 from apps.events.services import acting, publish_events
 from apps.exceptions.services import open_cases, park_dead_letters
 from apps.exceptions.types import DeadLetterDraft
+from apps.mappings.policies import RowAtFault
+from apps.mappings.selectors import find_row_at_fault
 from apps.mappings.services import link_references
 from apps.mappings.types import ReferenceDraft
 from apps.postings.announce import posting_case, posting_event
@@ -157,7 +159,11 @@ class Settlement:
     def _open(self, late: set[uuid.UUID]) -> None:
         code, role = self.connection.code, self.connection.role
         open_cases(
-            [posting_case(p, e, code, role) for p, e in self.cases if p.id not in late],
+            [
+                posting_case(p, e, code, role, self._row_at_fault(p, e))
+                for p, e in self.cases
+                if p.id not in late
+            ],
             actor=LANE,
             now=self.now,
         )
@@ -166,6 +172,15 @@ class Settlement:
             actor=LANE,
             now=self.now,
         )
+
+    def _row_at_fault(self, posting: Posting, error: ErrorFacts) -> RowAtFault | None:
+        """Which row of a value map made the value that the platform does not know."""
+        if error.code != "unknown_reference":
+            return None
+        entity = posting.legal_entity.code if posting.legal_entity else ""
+        mapping = f"{self.connection.vendor}.{posting.operation}.out"
+        words = f"{error.message} {error.detail}"
+        return find_row_at_fault(mapping, posting.payload, words, entity)
 
 
 def _dead_letter(posting: Posting, error: ErrorFacts, code: str) -> DeadLetterDraft:

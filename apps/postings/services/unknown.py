@@ -85,7 +85,7 @@ def sort_unknown(
 
 def _plan(connector: Connector, posting: Posting, now: dt.datetime) -> UnknownPlan:
     capability = connector.capabilities[posting.operation]
-    sent_ago = now - (posting.first_sent_at or now)
+    sent_ago = now - posting.first_sent_at if posting.first_sent_at else None
     return after_unknown(capability, sent_ago, posting.lookups, posting.attempts)
 
 

@@ -9,16 +9,22 @@ from itertools import pairwise
 from typing import Any
 
 from apps.core.codec import to_json
-from apps.core.fsm import transition_set
+from apps.core.errors import StaleWriteError
 from apps.core.jobs import enqueue_on_commit
 from apps.core.principal import Actor
 from apps.events.services import acting, publish_events
-from apps.events.types import NewEvent
 from apps.reconciliation.errors import IncompleteReadingError
 from apps.reconciliation.models import ReconciliationRun
 from apps.reconciliation.policies import SIDE_NAMES
 from apps.reconciliation.services.breaks import keep_breaks
 from apps.reconciliation.services.cases import RECONCILER
+from apps.reconciliation.services.claim import (
+    claim_run,
+    note_taken_over,
+    recover_runs,
+    run_event,
+    settle_run,
+)
 from apps.reconciliation.services.compare import (
     build_comparison,
     differences,
@@ -67,34 +73,47 @@ def run_reconciliation(
 
 
 def execute_pending(*, clock: Callable[[], dt.datetime]) -> int:
-    """Make every comparison that was asked for. Returns how many."""
+    """Make every comparison that was asked for, also one whose worker died. Returns how many."""
+    recover_runs(now=clock())
     pending = ReconciliationRun.objects.filter(state="pending").order_by("number")
     ids = list(pending.values_list("id", flat=True))
     return sum(execute_run(pk, now=clock()) for pk in ids)
 
 
 def execute_run(run_id: uuid.UUID, *, now: dt.datetime) -> bool:
-    """Make one comparison; False when another worker has it. A fault ends the run as failed."""
-    with acting(RECONCILER):
-        if not transition_set(ReconciliationRun, "start", [run_id], started_at=now):
-            return False
+    """Make one comparison; False when another worker has it, or took it over meanwhile. A fault
+    ends the run as failed."""
+    epoch = claim_run(run_id, now)
+    if epoch is None:
+        return False
+    try:
+        _try(run_id, epoch, now)
+    except StaleWriteError:
+        note_taken_over()
+        return False
+    return True
+
+
+def _try(run_id: uuid.UUID, epoch: int, now: dt.datetime) -> None:
     try:
         with acting(RECONCILER):
-            _execute(ReconciliationRun.objects.get(id=run_id), now)
+            _execute(ReconciliationRun.objects.get(id=run_id), epoch, now)
+    except StaleWriteError:
+        raise
     except IncompleteReadingError as error:
-        _fail(run_id, str(error), now)
+        _fail(run_id, epoch, str(error), now)
     except Exception:
         logger.exception("reconciliation run %s failed", run_id)
         _fail(
             run_id,
+            epoch,
             "The comparison could not be made. Nothing was changed; run it again, and tell "
             "engineering if it fails twice.",
             now,
         )
-    return True
 
 
-def _execute(run: ReconciliationRun, now: dt.datetime) -> None:
+def _execute(run: ReconciliationRun, epoch: int, now: dt.datetime) -> None:
     readings = _readings(run.subject)
     read_at = min(r.read_at for r in readings if r.read_at)
     build_comparison(
@@ -106,14 +125,8 @@ def _execute(run: ReconciliationRun, now: dt.datetime) -> None:
     keep_breaks(run, differences(), now=now)
     explain_breaks(run.subject, now=now)
     totals = totals_of(run.subject, sums_by_type(run.subject))
-    transition_set(
-        ReconciliationRun,
-        "complete",
-        [run.id],
-        read_at=read_at,
-        finished_at=now,
-        totals=to_json({"totals": totals}),
-    )
+    done = {"read_at": read_at, "finished_at": now, "totals": to_json({"totals": totals})}
+    settle_run(run.id, "complete", epoch, done)
     publish_events([run_event(run, "completed")], actor=RECONCILER, now=now)
 
 
@@ -143,21 +156,11 @@ def _readings(subject: str) -> list[SideReading]:
     return readings
 
 
-def _fail(run_id: uuid.UUID, message: str, now: dt.datetime) -> None:
+def _fail(run_id: uuid.UUID, epoch: int, message: str, now: dt.datetime) -> None:
     with acting(RECONCILER):
-        transition_set(ReconciliationRun, "fail", [run_id], error_message=message, finished_at=now)
+        settle_run(run_id, "fail", epoch, {"error_message": message, "finished_at": now})
         run = ReconciliationRun.objects.get(id=run_id)
         publish_events([run_event(run, "failed")], actor=RECONCILER, now=now)
-
-
-def run_event(run: ReconciliationRun, what: str) -> NewEvent:
-    """``reconciliation_run.<what>``."""
-    return NewEvent(
-        type=f"reconciliation_run.{what}",
-        aggregate_type="reconciliation_run",
-        aggregate_id=run.id,
-        data={"number": run.number, "subject": run.subject},
-    )
 
 
 def totals_of(subject: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -207,7 +210,7 @@ def review_breaks(*, now: dt.datetime) -> None:
     with acting(RECONCILER):
         for subject in SUBJECTS:
             explain_breaks(subject, now=now)
-        if ReconciliationRun.objects.filter(state="pending").exists():
+        if ReconciliationRun.objects.filter(state__in=["pending", "running"]).exists():
             enqueue_on_commit("reconciliation.work")
 
 

@@ -16,10 +16,11 @@ from apps.exceptions.models import DeadLetter, ExceptionCase
 from apps.jobs.models import Batch, BatchItem
 from apps.resolutions.models import Resolution
 from apps.resolutions.services.records import HELD, Tried, record
-from apps.resolutions.services.retry import refusal, retry_cases
+from apps.resolutions.services.retry import refusal, retry_cases, standstill
 from apps.resolutions.types import RETRY
 
 SET_SIZE = 20
+NOT_WAITING = "It was not waiting any more."
 Outcome = BatchItem.Outcome
 
 
@@ -62,7 +63,7 @@ def _work(items: Sequence[BatchItem], actor: Actor, now: dt.datetime) -> None:
             item.detail = "Sent again; the outcome is awaited."
             continue
         item.outcome, item.settled_at = Outcome.SKIPPED, now
-        item.detail = refused[item.id] or "It was not waiting any more."
+        item.detail = refused[item.id] or standstill(cases[item.id]) or NOT_WAITING
     BatchItem.objects.bulk_update(items, ["outcome", "detail", "settled_at"])
 
 

@@ -3,20 +3,21 @@
 import datetime as dt
 import json
 
-from apps.canonical.services import correct_customer
 from apps.canonical.services.posting_dates import move_posting_date
 from apps.core.codec import loads
 from apps.core.errors import RejectedError
 from apps.exceptions.models import ExceptionCase
 from apps.exceptions.selectors import family_members
-from apps.ingestion.services import edit_and_receive
+from apps.ingestion.models import InboundEvent
+from apps.ingestion.services import edit_and_receive, edit_unreadable
+from apps.masterdata.services import correct_customer
 from apps.organisation.selectors import next_open_period, period_for
 from apps.postings.models import Posting
 from apps.resolutions.errors import RemedyError
 from apps.resolutions.models import Resolution
 from apps.resolutions.services.chosen import Chosen
 from apps.resolutions.services.records import Tried, record
-from apps.resolutions.services.retry import dated, fresh_payloads, refusal, retry_cases
+from apps.resolutions.services.retry import dated, fresh_payloads, refusal, retry_cases, standstill
 from apps.resolutions.subjects import CUSTOMER_LABELS, master_data_of, subject_of
 from apps.resolutions.types import CORRECT, EDIT, NEXT_PERIOD, RETRY
 
@@ -30,7 +31,7 @@ def retry(chosen: Chosen) -> Resolution:
         raise RemedyError(why_not)
     actor, now = chosen.principal.actor, chosen.now
     if not retry_cases([chosen.case], actor=actor, now=now):
-        raise RemedyError(NOT_WAITING)
+        raise RemedyError(standstill(chosen.case) or NOT_WAITING)
     return record([chosen.case], Tried(RETRY, reason=chosen.reason), actor=actor, now=now)[0]
 
 
@@ -75,6 +76,8 @@ def edit_and_retry(chosen: Chosen) -> Resolution:
     event = chosen.subject.event
     if event is None:
         raise RemedyError("The case is about no message that can be edited.")
+    if event.is_unreadable:
+        return _edit_unreadable(chosen, event)
     payload = parse_payload(chosen.needed("payload", "Enter the message as JSON."))
     before = event.edited_payload if event.edited_payload is not None else event.payload
     if payload == before:
@@ -83,6 +86,24 @@ def edit_and_retry(chosen: Chosen) -> Resolution:
     if not edit_and_receive({event.id: payload}, actor=actor, now=now):
         raise RemedyError(NOT_WAITING)
     params = {"changed": sorted(_changed(before or {}, payload))}
+    return record([chosen.case], Tried(EDIT, params, chosen.reason), actor=actor, now=now)[0]
+
+
+def _edit_unreadable(chosen: Chosen, event: InboundEvent) -> Resolution:
+    """Read a message again that nobody could read, in the person's version."""
+    text = chosen.needed("payload", "Enter the message.")
+    if text == event.raw_text.strip():
+        raise RemedyError("Nothing would change.", {"payload": "Change the message first."})
+    actor, now = chosen.principal.actor, chosen.now
+    try:
+        read = edit_unreadable(event.id, text, actor=actor, now=now)
+    except RejectedError as error:
+        raise RemedyError(
+            "The message still cannot be read.", {"payload": error.facts.message}
+        ) from error
+    if read is None:
+        raise RemedyError(NOT_WAITING)
+    params = {"changed": ["the whole message"], "read_as": f"{read.object_type} {read.object_id}"}
     return record([chosen.case], Tried(EDIT, params, chosen.reason), actor=actor, now=now)[0]
 
 

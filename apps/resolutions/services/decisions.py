@@ -6,24 +6,30 @@ from collections.abc import Sequence
 from typing import Any
 
 from apps.approvals.errors import ApprovalError
+from apps.approvals.models import Approval
 from apps.approvals.services import request_approval
 from apps.approvals.types import ApprovalRequest
+from apps.connectors.selectors import platform_name
 from apps.core.principal import Actor
 from apps.events.services import acting
 from apps.exceptions.models import OPEN_STATES, ExceptionCase
 from apps.mappings.errors import MappingError
 from apps.mappings.models import Mapping, ValueMapRow
-from apps.mappings.services import propose_value
+from apps.mappings.services import propose_version, set_row, start_draft
 from apps.mappings.types import RowDraft
+from apps.organisation.models import LegalEntity
 from apps.postings.models import STUCK, Posting
 from apps.postings.services import (
     accept_postings,
     adopt_postings,
+    doubt_postings,
     requeue_postings,
     skip_postings,
 )
+from apps.rehearsals.selectors import unknown_targets
+from apps.rehearsals.services import rehearse_version
 from apps.resolutions.errors import RemedyError
-from apps.resolutions.forms import ABSENT, ACCEPT, EXISTS
+from apps.resolutions.forms import ABSENT, ACCEPT, ACKNOWLEDGED, EXISTS
 from apps.resolutions.models import Resolution
 from apps.resolutions.policies import reason_fault
 from apps.resolutions.services.chosen import Chosen
@@ -34,23 +40,20 @@ from apps.resolutions.types import DECIDE, MAP_VALUE, SKIP
 OUTCOME_KIND = "outcome_decision"
 SKIPPED = "skipped"
 OUTCOME_SUBJECT = "postings.posting"
-MAPPED = ("unmapped_product", "unmapped_value")
+MAPPED = ("unmapped_product", "unmapped_value", "unknown_reference")
 
 
 def map_value(chosen: Chosen) -> Resolution:
-    """Propose a row of the value map. Once a second person approves, the version is activated and
-    every open case that it settles is tried again."""
+    """Propose a row of the value map, tried on recorded documents. Once a second person approves,
+    the version is activated and every open case that it settles is tried again.
+
+    A target that nothing read from the platform carries must be acknowledged (ADR-0027).
+    """
     code = str(chosen.case.facts.get("mapping", ""))
-    source = chosen.text("source_value") or str(chosen.case.facts.get("key", ""))
-    row = RowDraft(
-        source=source,
-        target=chosen.needed("target_value", f"Enter what {source} becomes at the platform."),
-        scope=chosen.text("scope"),
-        note=chosen.case.reference,
-    )
-    note = chosen.reason or f"{chosen.case.reference}: {chosen.case.title}"
+    row = _row(chosen)
+    _check_target(chosen, code, row)
     try:
-        approval = propose_value(code, row, principal=chosen.principal, now=chosen.now, note=note)
+        approval = _propose(chosen, code, row)
     except Mapping.DoesNotExist as error:
         raise RemedyError(f"There is no value map {code}. Ask an admin to set it up.") from error
     except (MappingError, ApprovalError) as error:
@@ -60,10 +63,52 @@ def map_value(chosen: Chosen) -> Resolution:
     return record([chosen.case], tried, actor=chosen.principal.actor, now=chosen.now)[0]
 
 
+def _row(chosen: Chosen) -> RowDraft:
+    source = chosen.text("source_value") or str(chosen.case.facts.get("key", ""))
+    scope = chosen.text("scope")
+    if scope and not LegalEntity.objects.filter(code=scope).exists():
+        raise RemedyError("Correct the named field.", {"scope": f"There is no entity {scope}."})
+    return RowDraft(
+        source=source,
+        target=chosen.needed("target_value", f"Enter what {source} becomes at the platform."),
+        scope=scope,
+        note=chosen.case.reference,
+    )
+
+
+def _check_target(chosen: Chosen, code: str, row: RowDraft) -> None:
+    """Refuse what did not work before, and what nobody has seen unless a person vouches for it."""
+    if row.target == chosen.case.facts.get("target"):
+        words = f"{row.target} is what the platform refused. Enter another value."
+        raise RemedyError("Nothing would change.", {"target_value": words})
+    if chosen.params.get(ACKNOWLEDGED) or not unknown_targets(code, [row.target]):
+        return
+    platform = platform_name(code.partition(".")[2])
+    raise RemedyError(
+        "Check the value first.",
+        {
+            "target_value": f"Nothing read from {platform} carries {row.target}, and no row of "
+            f"{code} uses it.",
+            ACKNOWLEDGED: f"Look {row.target} up in {platform}. Tick this if it is there; correct "
+            f"the value if it is not.",
+        },
+    )
+
+
+def _propose(chosen: Chosen, code: str, row: RowDraft) -> Approval:
+    principal, now = chosen.principal, chosen.now
+    draft = start_draft(code, actor=principal.actor, now=now)
+    set_row(draft.id, row, actor=principal.actor)
+    rehearse_version(draft.id, actor=principal.actor, now=now)
+    note = chosen.reason or f"{chosen.case.reference}: {chosen.case.title}"
+    return propose_version(draft.id, principal=principal, now=now, note=note)
+
+
 def retry_mapped(codes: Sequence[str], *, actor: Actor, now: dt.datetime) -> list[ExceptionCase]:
-    """Try every open case whose missing value a newly active version of these value maps knows."""
+    """Try every open case whose value a newly active version of these value maps mends."""
     with acting(actor):
-        waiting = ExceptionCase.objects.select_for_update().filter(
+        locked = ExceptionCase.objects.select_for_update(of=("self",))
+        waiting = locked.select_related("legal_entity").filter(
             code__in=MAPPED, state__in=OPEN_STATES
         )
         cases = [case for case in waiting if case.facts.get("mapping") in codes]
@@ -75,17 +120,22 @@ def retry_mapped(codes: Sequence[str], *, actor: Actor, now: dt.datetime) -> lis
     return again
 
 
-def _known_values(codes: Sequence[str], keys: set[str]) -> set[tuple[str, str, str]]:
+def _known_values(codes: Sequence[str], keys: set[str]) -> dict[tuple[str, str, str], str]:
+    """What the active versions make of some values: (map, value, scope) → target."""
     rows = ValueMapRow.objects.filter(
         version__mapping__code__in=codes, version__state="active", source_value__in=keys
-    )
-    return set(rows.values_list("version__mapping__code", "source_value", "scope"))
+    ).values_list("version__mapping__code", "source_value", "scope", "target_value")
+    return {(code, source, scope): target for code, source, scope, target in rows}
 
 
-def _is_known(case: ExceptionCase, known: set[tuple[str, str, str]]) -> bool:
+def _is_known(case: ExceptionCase, known: dict[tuple[str, str, str], str]) -> bool:
+    """Whether a value that was missing is mapped now, or one that was refused becomes another."""
     facts = case.facts
     mapping, key = str(facts.get("mapping")), str(facts.get("key"))
-    return bool({(mapping, key, ""), (mapping, key, str(facts.get("scope") or ""))} & known)
+    entity = case.legal_entity.code if case.legal_entity else ""
+    scopes = (str(facts.get("scope") or ""), entity, "")
+    found = [known[mapping, key, scope] for scope in scopes if (mapping, key, scope) in known]
+    return bool(found) and found[0] != facts.get("target")
 
 
 def _record_mapped(cases: Sequence[ExceptionCase], actor: Actor, now: dt.datetime) -> None:
@@ -139,8 +189,9 @@ def skip_head(chosen: Chosen) -> Resolution:
 
 def _decision(chosen: Chosen, posting: Posting) -> dict[str, str]:
     decision = chosen.needed("decision", "Choose what stands at the platform.")
-    external_id = chosen.text("external_id") or posting.external_id
-    allowed = (EXISTS, ACCEPT) if posting.external_id else (EXISTS, ABSENT)
+    typed = "" if decision == ABSENT else chosen.text("external_id")
+    external_id = typed or posting.external_id
+    allowed = (EXISTS, ACCEPT, ABSENT) if posting.external_id else (EXISTS, ABSENT)
     if decision not in allowed:
         raise RemedyError("Correct the named field.", {"decision": "Choose one of the listed."})
     if decision == EXISTS and not external_id:
@@ -157,6 +208,8 @@ def _request(chosen: Chosen, posting: Posting, decision: dict[str, str]) -> Appr
         ABSENT: "is not at the platform and is sent again",
         SKIPPED: "is left aside, so that what waits behind it goes on",
     }
+    if posting.external_id:
+        words[ABSENT] = "was removed at the platform; it is looked for, then sent again"
     label = posting.document_label or posting.reference
     return ApprovalRequest(
         kind=OUTCOME_KIND,
@@ -206,6 +259,8 @@ def _carry_out(
         return adopt_postings({posting_id: params["external_id"]}, actor=actor, now=now)
     if decision == ACCEPT:
         return accept_postings([posting_id], actor=actor, now=now)
+    if params["external_id"]:  # it was written once, so it is looked up before it is sent again
+        return doubt_postings([posting_id], actor=actor, now=now)
     return requeue_postings([posting_id], actor=actor, now=now)
 
 

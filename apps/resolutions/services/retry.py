@@ -9,6 +9,7 @@ from apps.core.codec import to_json
 from apps.core.principal import Actor
 from apps.exceptions.models import DeadLetter, ExceptionCase
 from apps.exceptions.services import start_redrive
+from apps.ingestion.models import UNREADABLE, InboundEvent
 from apps.ingestion.services import receive_again
 from apps.postings.models import Posting
 from apps.postings.services import requeue_postings
@@ -35,6 +36,14 @@ def refusal(case: ExceptionCase) -> str:
     if case.subject_type not in RETRIED:
         return f"There is nothing to send again for {case.reference}. Close it with a reason."
     return ""
+
+
+def standstill(case: ExceptionCase) -> str:
+    """Why a case that may be retried did not go on, empty when it waits for nobody any more."""
+    unread = InboundEvent.objects.filter(
+        id=case.subject_id, state="dead", object_type=UNREADABLE
+    ).exists()
+    return f"{case.reference} still cannot be read as it came. Edit the message." if unread else ""
 
 
 def retry_cases(

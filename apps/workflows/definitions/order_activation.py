@@ -11,7 +11,8 @@ reverse: the entitlement is revoked, then the subscription is cancelled and its 
 Customers stay: a customer without an order harms nobody.
 """
 
-from decimal import Decimal
+from collections.abc import Callable
+from decimal import ROUND_HALF_UP, Decimal
 
 from apps.canonical.selectors import order_facts
 from apps.workflows.definition import (
@@ -98,6 +99,27 @@ def tax_request(facts: Facts, document: str, date: str, lines: list[Facts]) -> F
 
 
 def subscription(facts: Facts) -> Command:
+    """What billing runs, with what it must come to: its currency and what one period of each line
+    costs. One-time lines are not on the subscription; their money comes with its first invoice."""
+    parts = _parts(facts)
+    meant = {
+        "entity": facts["entity"]["code"],
+        "currency": facts["order"]["currency"],
+        "net": str(recurring_net(parts, Decimal(facts["minor_unit"]))),
+    }
+    return _subscription(facts, {"parts": parts, "meant": meant})
+
+
+def subscription_unchecked(facts: Facts) -> Command:
+    """Version 1 did not say what is meant."""
+    return _subscription(facts, {"parts": _parts(facts)})
+
+
+def _parts(facts: Facts) -> list[Facts]:
+    return billing_parts(facts["lines"], facts["outputs"]["tax"]["lines"])
+
+
+def _subscription(facts: Facts, more: Facts) -> Command:
     order, outputs = facts["order"], facts["outputs"]
     return Post(
         role="billing",
@@ -109,7 +131,7 @@ def subscription(facts: Facts) -> Command:
             "contract": facts["contract"],
             "order": order,
             "currency": order["currency"],
-            "parts": billing_parts(facts["lines"], outputs["tax"]["lines"]),
+            **more,
         },
         document=("order", order["id"], 1),
         label=order["number"],
@@ -117,6 +139,18 @@ def subscription(facts: Facts) -> Command:
         amount=Decimal(order["net"]),
         currency=order["currency"],
     )
+
+
+def recurring_net(parts: list[Facts], minor_unit: Decimal) -> Decimal:
+    """The price of one billing period of each recurring line, each rounded half-up as billing
+    rounds its items."""
+    prices = [
+        Decimal(line["unit_price"]) * Decimal(line["quantity"])
+        for part in parts
+        for line in part["lines"]
+    ]
+    rounded = [price.quantize(minor_unit, ROUND_HALF_UP) for price in prices]
+    return sum(rounded, Decimal(0).quantize(minor_unit))
 
 
 def billing_parts(lines: list[Facts], taxed: list[Facts]) -> list[Facts]:
@@ -236,10 +270,11 @@ def write_back(facts: Facts, order_number: str, amount: str) -> Command:
     )
 
 
-ORDER_ACTIVATION = define(
-    Definition(
+def _activation(version: int, decide: Callable[[Facts], Command]) -> Definition:
+    """One version of the workflow; they differ in how the subscription is decided."""
+    return Definition(
         name="order_activation",
-        version=1,
+        version=version,
         subject_type="order",
         title="Order activation",
         load=order_facts,
@@ -258,7 +293,7 @@ ORDER_ACTIVATION = define(
             ),
             StepForm(
                 "subscription",
-                subscription,
+                decide,
                 ("customer_in_billing", "tax"),
                 "billing",
                 "compensatable",
@@ -280,4 +315,8 @@ ORDER_ACTIVATION = define(
             StepForm("tell_cpq", tell_cpq, ("book",), "cpq", "retriable", may_skip=True),
         ),
     )
-)
+
+
+# Version 1 stays for the runs that began on it.
+ORDER_ACTIVATION_1 = define(_activation(1, subscription_unchecked))
+ORDER_ACTIVATION = define(_activation(2, subscription))

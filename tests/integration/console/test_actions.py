@@ -8,8 +8,10 @@ import pytest
 from django.test import Client
 
 from apps.approvals.models import Approval
+from apps.canonical.models import Customer
 from apps.collaboration.models import Comment
 from apps.connectors.models import Connection
+from apps.console.sections.master_data import CORRECTABLE
 from apps.events.models import Event
 from apps.exceptions.models import DeadLetter, ExceptionCase
 from apps.jobs.models import Batch
@@ -127,7 +129,7 @@ def test_mapping_a_value_waits_for_a_second_person(signed_in: SignIn, world: Wor
     case = world.cases[0]
     response = post(
         signed_in("mara"), case, "remedies/map_value", source_value="PLAT-ENT-36",
-        target_value="7100", scope="",
+        target_value="7100", scope="", acknowledged="on",
     )  # fmt: skip
     assert toast(response) == f"{case.reference} waits for a second person's approval."
     request = Approval.objects.get(kind="mapping_version", requested_by_label="Mara", amount=None,
@@ -207,8 +209,56 @@ def propose(client: Client) -> Approval:
     row = {"source": "PLAT-ENT-36", "scope": "", "target": "7100"}
     assert client.post(f"/mappings/{code}/rows/", row, headers=HTMX).status_code == 200
     assert client.post(f"/mappings/{code}/test/", headers=HTMX).status_code == 200
-    assert client.post(f"/mappings/{code}/propose/", headers=HTMX).status_code == 200
+    refused = client.post(f"/mappings/{code}/propose/", headers=HTMX)
+    assert refused.status_code == 422
+    assert "Nothing read from NetSuite carries 7100." in refused.text
+    form = {"acknowledged": "on", "note": "The new bundle of this year"}
+    assert client.post(f"/mappings/{code}/propose/", form, headers=HTMX).status_code == 200
     return Approval.objects.get(subject_id=MappingVersion.objects.get(number=2).pk)
+
+
+def test_the_checker_reads_what_changes_why_its_test_and_the_money_at_risk(
+    signed_in: SignIn, world: World
+) -> None:
+    page = signed_in("anton").get(f"/approvals/{propose(signed_in('mara')).code}/").text
+    words = " ".join(page.split())
+    assert "PLAT-ENT-36 becomes 7100 in NetSuite, for all legal entities." in words
+    assert "It is not mapped until now." in words
+    assert "The new bundle of this year" in words
+    assert "Nothing read from NetSuite carries 7100; Mara says that it is there." in words
+    assert "Look it up there before you approve." in words
+    assert "What would v2 have done?" in words
+    waiting = [case for case in world.cases if case.facts.get("mapping")]
+    sums: dict[str, list[ExceptionCase]] = {}
+    for case in waiting:
+        sums.setdefault(case.currency, []).append(case)
+    for currency, cases in sums.items():
+        assert f"{currency}: {len(cases)} exception" in words
+    assert f"/exceptions/{waiting[0].reference}/" in page
+    assert "changes[0]" not in page
+
+
+def test_a_remedy_that_names_an_unseen_value_is_asked_about(
+    signed_in: SignIn, world: World
+) -> None:
+    case = world.cases[0]
+    response = post(
+        signed_in("mara"), case, "remedies/map_value", source_value="PLAT-ENT-36",
+        target_value="NO-SUCH-ITEM", scope="",
+    )  # fmt: skip
+    assert response.status_code == 422
+    assert "Nothing read from NetSuite carries NO-SUCH-ITEM" in response.text
+    assert "Tick this if it is there" in response.text
+    assert not MappingVersion.objects.filter(number=2).exists()
+
+
+def test_known_targets_and_entities_are_offered(signed_in: SignIn, world: World) -> None:
+    page = signed_in("mara").get(f"/exceptions/{world.cases[0].reference}/remedies/map_value/")
+    for row in world.mapping.versions.get().rows.all() if world.mapping else ():
+        assert f'<option value="{row.target_value}">' in page.text
+    assert '<select name="scope"' in page.text
+    assert "All legal entities" in page.text
+    assert 'type="checkbox" name="acknowledged"' in page.text
 
 
 def decide(client: Client, approval: Approval, how: str, note: str = "") -> Any:
@@ -249,6 +299,29 @@ def test_approving_other_content_than_seen_is_refused(signed_in: SignIn) -> None
     approval = propose(signed_in("mara"))
     url = f"/approvals/{approval.code}/approve/"
     assert signed_in("anton").post(url, {"seen_hash": "f" * 64}).status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "words"),
+    [
+        ({"country": "US", "state_code": "QQ"}, "state_code", "the state QQ, which the tax table"),
+        ({"country": "QQ"}, "country", "QQ is no country"),
+        ({"vat_id": "DE12"}, "vat_id", "DE12, which is not a DE one"),
+    ],
+)
+def test_nonsense_is_refused_at_its_field(
+    signed_in: SignIn, world: World, changes: dict[str, str], field: str, words: str
+) -> None:
+    client, url = signed_in("mara"), "/master-data/customers/CUS-20418/correct/"
+    before = Customer.objects.get(number="CUS-20418")
+    form = {name: getattr(before, name) for name, _ in CORRECTABLE}
+    reason = "As the customer wrote to us"
+    answer = client.post(url, {**form, **changes, "rev": "1", "reason": reason})
+    after = Customer.objects.get(number="CUS-20418")
+    assert answer.status_code == 422
+    row = answer.text.partition(f'name="{field}"')[2].partition("</div>")[0]
+    assert words in row
+    assert after.version == before.version
 
 
 def test_correcting_a_customer_is_versioned(signed_in: SignIn) -> None:

@@ -18,7 +18,6 @@ from apps.mappings.selectors import get_mapping, list_mappings, recorded_inputs
 from apps.mappings.services import (
     activate_approved,
     ensure_mappings,
-    propose_value,
     propose_version,
     remove_row,
     roll_back,
@@ -34,6 +33,13 @@ from tests.integration.mappings.conftest import ROWS, SETUP, request
 
 pytestmark = pytest.mark.usefixtures("maps")
 EDGE = RowDraft("EDGE-NODE", "prod_edge")
+
+
+def propose_value(code, row, *, principal, now, note=""):
+    """A draft with one row more, proposed at once."""
+    draft = start_draft(code, actor=principal.actor, now=now)
+    set_row(draft.id, row, actor=principal.actor)
+    return propose_version(draft.id, principal=principal, now=now, note=note)
 
 
 def decided(approval: Approval, checker: Principal, now: dt.datetime) -> list[object]:

@@ -46,6 +46,10 @@ NONE = Capability(AfterUnknown.NONE, shows=NOTHING)
         (LAGGING, HOUR, 1, 1, UnknownPlan("look_up", LAG)),
         (LAGGING, HOUR, 2, 1, UnknownPlan("send_again")),
         (LAGGING, HOUR, 2, 5, UnknownPlan("bury")),
+        (UNIQUE, None, 0, 0, UnknownPlan("look_up", PAUSE)),
+        (UNIQUE, None, 2, 0, UnknownPlan("send_again")),
+        (KEYED, None, 1, 0, UnknownPlan("look_up", PAUSE)),
+        (NONE, None, 2, 0, UnknownPlan("park")),
     ],
 )
 def test_what_follows_an_unknown_outcome(capability, sent_ago, absent, attempts, plan):

@@ -18,7 +18,7 @@ from apps.connectors.base import (
     Written,
 )
 from apps.connectors.http import Session, standard_limits
-from apps.connectors.vendors.ratetable.policies import quote_tax
+from apps.connectors.vendors.ratetable.policies import check_customer, quote_tax
 from apps.core.errors import ConfigurationError
 
 
@@ -41,6 +41,14 @@ class RateTableConnector:
 
     def split(self, content_type: str, body: bytes) -> Sequence[InboundMessage]:
         return []
+
+    def check_customer(
+        self, config: Mapping[str, Any], seller_country: str, customer: Mapping[str, Any]
+    ) -> None:
+        """Raises ``RejectedError`` (tax_validation_failed) with the customer's field at fault."""
+        rates = config.get("rates")
+        if isinstance(rates, Mapping) and rates:
+            check_customer(seller_country, customer, rates)
 
     async def write(self, session: Session, call: OutboundCall) -> Written:
         """Raises ``RejectedError`` (tax_validation_failed) with the customer's field at fault."""

@@ -54,6 +54,22 @@ def treatment(request: Mapping[str, Any], rates: Mapping[str, str]) -> Treatment
     return _named("EXPORT-0", rates)
 
 
+def check_customer(
+    seller_country: str, customer: Mapping[str, Any], rates: Mapping[str, str]
+) -> None:
+    """Whether a customer can be taxed when this country sells to it. A state of the US and a VAT
+    number of the EU must have their form even where no tax depends on them.
+
+    Raises ``RejectedError`` naming the customer's field at fault.
+    """
+    country = str(customer.get("country") or "")
+    if country == "US" and customer.get("state_code"):
+        _us_sales_tax(customer, {**rates, "US-NONE-0": "0"})
+    if country in EU and customer.get("vat_id") and not _is_vat_id(customer, country):
+        raise _not_a_vat_id(customer, country)
+    treatment({"seller_country": seller_country, "customer": customer}, rates)
+
+
 def _us_sales_tax(customer: Mapping[str, Any], rates: Mapping[str, str]) -> Treatment:
     state = str(customer.get("state_code") or "").upper()
     code = f"US-{state}"
@@ -76,12 +92,24 @@ def _vat(
         return _named(next(code for code in rates if code.startswith(f"{seller}-VAT-")), rates)
     if buyer not in EU:
         return _named("EXPORT-0", rates)
-    vat_id = re.sub(r"[\s.-]", "", str(customer.get("vat_id") or "")).upper()
-    if re.fullmatch(VAT_FORMS[buyer], vat_id):
+    if _is_vat_id(customer, buyer):
         return _named("EU-RC-0", rates)
-    raise _invalid(
+    raise _not_a_vat_id(customer, buyer)
+
+
+def _vat_id(customer: Mapping[str, Any]) -> str:
+    return re.sub(r"[\s.-]", "", str(customer.get("vat_id") or "")).upper()
+
+
+def _is_vat_id(customer: Mapping[str, Any], country: str) -> bool:
+    return re.fullmatch(VAT_FORMS[country], _vat_id(customer)) is not None
+
+
+def _not_a_vat_id(customer: Mapping[str, Any], country: str) -> RejectedError:
+    said = _vat_id(customer) or "(none)"
+    return _invalid(
         "customer.vat_id",
-        f"{customer['name']} has the VAT number {vat_id or '(none)'}, which is not a {buyer} one",
+        f"{customer['name']} has the VAT number {said}, which is not a {country} one",
         "Correct it; reverse charge needs a valid number",
     )
 

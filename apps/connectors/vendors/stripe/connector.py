@@ -25,13 +25,14 @@ from apps.core.errors import OutcomeUnknownError
 # Stripe keeps keys for at least 24 hours (docs.stripe.com/idempotency); search lags by up to a
 # minute (docs.stripe.com/search).
 KEPT, LAG = dt.timedelta(hours=23), dt.timedelta(seconds=60)
-# The money of a subscription is on its invoice, which comes by itself; a customer has none.
-KEYED = Capability(
-    AfterUnknown.NATIVE_KEY, ttl=KEPT, visibility_lag=LAG, shows=frozenset({"currency"})
-)
-KEYED_CUSTOMER = Capability(
-    AfterUnknown.NATIVE_KEY, ttl=KEPT, visibility_lag=LAG, shows=frozenset()
-)
+
+
+def _keyed(*shows: str) -> Capability:
+    return Capability(
+        AfterUnknown.NATIVE_KEY, ttl=KEPT, visibility_lag=LAG, shows=frozenset(shows)
+    )
+
+
 _WRITES = {
     "customer.upsert": writes.upsert_customer,
     "subscription.create": writes.create_subscriptions,
@@ -52,9 +53,10 @@ class StripeConnector:
     vendor = "stripe"
     sends_webhooks = True
     capabilities: Mapping[str, Capability] = {
-        "customer.upsert": KEYED_CUSTOMER,
-        "subscription.create": KEYED,
-        "subscription.change": KEYED,
+        "customer.upsert": _keyed(),
+        "subscription.create": _keyed("currency", "net", "entity"),
+        # What a change charges is on its invoice, which comes by itself.
+        "subscription.change": _keyed("currency"),
         # It looks at what stands before each part, so it may be repeated at any time.
         "subscription.cancel": Capability(
             AfterUnknown.UNIQUE_REFERENCE, shows=frozenset({"currency"})
@@ -88,12 +90,14 @@ class StripeConnector:
         return await _LOOK_UPS[call.operation](StripeClient(session), call)
 
     async def read_back(self, session: Session, call: OutboundCall, written: Written) -> ReadBack:
-        """The object exists and is in the currency meant; its money comes with its invoice.
+        """The object exists as it was meant; what a change cost comes with its invoice.
 
         Raises ``RejectedError`` (not_found) when it does not exist.
         """
         if call.operation == "subscription.cancel":
             return await cancels.read_cancellation(StripeClient(session), call, written)
+        if call.operation == "subscription.create":
+            return await writes.read_subscriptions(StripeClient(session), call, written)
         noun = "customers" if call.operation == "customer.upsert" else "subscriptions"
         found = await StripeClient(session).get(
             call.operation, f"/v1/{noun}/{written.external_id}"

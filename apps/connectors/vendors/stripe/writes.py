@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from apps.connectors.base import OutboundCall, Written
+from apps.connectors.base import OutboundCall, ReadBack, Written
 from apps.connectors.vendors.stripe.client import StripeClient
 from apps.connectors.vendors.stripe.schemas import major
 from apps.core.errors import RejectedError
+from apps.core.money import quantise
 
 REFERENCE = "hub_ref"
 PART = "hub_part"
+ENTITY = "legal_entity"
 LAST_CHANGE = "hub_change"
 
 
@@ -90,6 +92,40 @@ async def _made_parts(
             if metadata.get(REFERENCE) == call.reference:
                 made[str(metadata.get(PART))] = subscription
     return made
+
+
+async def read_subscriptions(
+    client: StripeClient, call: OutboundCall, written: Written
+) -> ReadBack:
+    """What runs of a contract, part by part: currency, entity, and what one period costs.
+
+    Raises ``RejectedError`` (not_found) when one of them does not exist.
+    """
+    parts = written.data.get("subscriptions") or [{"id": written.external_id}]
+    found = [await client.get(call.operation, f"/v1/subscriptions/{p['id']}") for p in parts]
+    entities = {str((each.get("metadata") or {}).get(ENTITY) or "") for each in found}
+    return ReadBack(
+        written.external_id,
+        currency=str(found[0]["currency"]).upper(),
+        net=_period_net(found),
+        entity=entities.pop() if len(entities) == 1 else "",
+    )
+
+
+def _period_net(found: Sequence[Mapping[str, Any]]) -> Decimal | None:
+    """The price of one period of every item, rounded item by item as Stripe rounds; None when a
+    price is tiered and has no unit amount."""
+    total = Decimal(0)
+    for subscription in found:
+        currency = str(subscription["currency"]).upper()
+        for item in subscription["items"]["data"]:
+            unit = item["price"].get("unit_amount_decimal")
+            if unit is None:
+                return None
+            total += quantise(
+                major(Decimal(str(unit)) * int(item["quantity"]), currency), currency
+            )
+    return total
 
 
 def _subscriptions(made: Sequence[Mapping[str, Any]]) -> Written:

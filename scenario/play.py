@@ -23,6 +23,7 @@ AMENDMENTS = 20
 EARLY_AMENDMENTS = 2  # of these: heard of before their order
 OUTAGE_CALLS = 5  # as many as the hub makes by itself; then the outage is over
 SETTLE_SECONDS = 300
+QUIET_LOOKS = 2  # between two the platforms' messages may be on their way
 
 
 def say(line: str) -> None:
@@ -141,15 +142,15 @@ def bill_the_past(today: dt.date) -> None:
 
 def settle() -> None:
     """Wait until the hub has nothing left to do by itself; prints what stands where."""
-    viewer, last = Person("mara"), (-1, -1, -1)
+    viewer, last, quiet = Person("mara"), (-1, -1, -1), 0
     end = time.monotonic() + SETTLE_SECONDS
-    while time.monotonic() < end:
+    while time.monotonic() < end and quiet < QUIET_LOOKS:
         now = counts(viewer)
         if now != last:  # asking the hub itself costs more than looking at the ledgers
-            last = now
+            last, quiet = now, 0
             say(f"{now[0]} invoices in billing, {now[1]} in the ERP, {now[2]} open exceptions")
-        elif hub_state().moving == 0:
-            break
+        else:
+            quiet = quiet + 1 if hub_state().moving == 0 else 0
         time.sleep(1.5)
 
 

@@ -11,7 +11,7 @@ from apps.canonical.models import Invoice
 from apps.core.clock import utc_now
 from apps.core.codec import to_json
 from apps.events.models import Transition
-from apps.events.selectors import count_transitions_without_actor
+from apps.events.selectors import count_transitions_without_actor, has_unread
 from apps.exceptions.models import OPEN_STATES, ExceptionCase
 from apps.ingestion.models import Delivery, InboundEvent
 from apps.postings.models import Posting
@@ -65,7 +65,8 @@ def _moving() -> int:
     going = ["pending", "running", "compensating"]
     due = WorkflowRun.objects.filter(due_at__isnull=False, state__in=going)
     unsplit = Delivery.objects.filter(split_at__isnull=True)
-    return int(inbound.count() + heads + overdue.count() + due.count() + unsplit.count())
+    counted = inbound.count() + heads + overdue.count() + due.count() + unsplit.count()
+    return int(counted + has_unread())
 
 
 def _lost() -> int:

@@ -12,7 +12,8 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any, Protocol, runtime_checkable
 
-from apps.connectors.http import ReadLimits, Session
+from apps.connectors.http import Session
+from apps.connectors.limits import ReadLimits
 from apps.core.errors import ErrorFacts
 
 

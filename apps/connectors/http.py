@@ -19,6 +19,7 @@ import httpx
 import orjson
 
 from apps.connectors.errors import error_for, silence
+from apps.connectors.limits import Observation, ReadLimits, standard_limits
 from apps.connectors.redaction import redact_body, redact_headers
 from apps.core.clock import utc_now
 from apps.core.codec import loads, to_json
@@ -93,32 +94,6 @@ class Request:
 Refusal = Callable[[Answer], HubError | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a vendor's answer says of the account's limits.
-
-    ``reason`` is rate or concurrency when the answer names what was exceeded; ``per_second`` is a
-    stated rate; ``remaining`` of ``allowance`` calls are left for the next ``resets_in`` seconds.
-    """
-
-    refused: bool = False
-    reason: str = ""
-    retry_after: float | None = None
-    per_second: float | None = None
-    allowance: int | None = None
-    remaining: int | None = None
-    resets_in: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """One exchange as the budget sees it: seconds it took, and what it said of limits."""
-
-    seconds: float
-    answered: bool
-    limits: Limits | None
-
-
 class Gate(Protocol):
     """The connection's call budget: every request passes it, by its priority."""
 
@@ -127,25 +102,6 @@ class Gate(Protocol):
         ...
 
     def leave(self, seen: Observation) -> None: ...
-
-
-ReadLimits = Callable[[int, Mapping[str, str], bytes], Limits | None]
-
-
-def standard_limits(status: int, headers: Mapping[str, str], _body: bytes) -> Limits | None:
-    """Retry-After (RFC 9110) and the RateLimit fields of the IETF draft; None without either."""
-    wait, left = headers.get("retry-after", ""), headers.get("ratelimit-remaining", "")
-    refused = status == 429
-    if not refused and not left.isdigit():
-        return None
-    allowance, resets = headers.get("ratelimit-limit", ""), headers.get("ratelimit-reset", "")
-    return Limits(
-        refused=refused,
-        retry_after=float(wait) if wait.isdigit() else None,
-        allowance=int(allowance) if allowance.isdigit() else None,
-        remaining=int(left) if left.isdigit() else None,
-        resets_in=float(resets) if resets.isdigit() else None,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,12 +319,6 @@ def form_content(pairs: Sequence[tuple[str, str]]) -> bytes:
 def path_part(value: str) -> str:
     """A value as one segment of a path."""
     return quote(value, safe=":!")
-
-
-def retry_after(headers: httpx.Headers, default: float | None = None) -> float | None:
-    """Seconds of a Retry-After header in its delta form."""
-    value = headers.get("retry-after", "")
-    return float(value) if value.isdigit() else default
 
 
 def _numbered(value: Any, numbers: frozenset[str]) -> Any:

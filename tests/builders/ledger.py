@@ -12,7 +12,8 @@ import httpx
 from apps.connectors import registry, services
 from apps.connectors.base import SHOWN, AfterUnknown, Capability, Page, ReadBack, Written
 from apps.connectors.errors import broken, error_for
-from apps.connectors.http import Request, json_content, standard_limits
+from apps.connectors.http import Request, json_content
+from apps.connectors.limits import standard_limits
 from apps.connectors.models import Connection
 from apps.core.ids import vendor_reference
 from apps.events.services import acting

@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from apps.connectors.http import Limits
+from apps.connectors.limits import Limits
 
 SLOWEST = 0.1
 CUT, NARROW = 0.85, 0.7

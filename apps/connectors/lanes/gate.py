@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 
 from apps.connectors.errors import error_for
-from apps.connectors.http import Observation
 from apps.connectors.lanes.budget import Budget
+from apps.connectors.limits import Observation
 
 LONGEST_WAIT = 15.0  # seconds; a call that found no place by then goes back, unsent
 FAIR = 8  # every eighth place goes to whoever waits longest, so that nothing starves

@@ -25,7 +25,8 @@ from apps.connectors.base import (
     VerifiedBody,
     Written,
 )
-from apps.connectors.http import Session, standard_limits
+from apps.connectors.http import Session
+from apps.connectors.limits import standard_limits
 from apps.core.errors import (
     ConfigurationError,
     HubError,

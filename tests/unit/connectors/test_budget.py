@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apps.connectors.http import Limits
 from apps.connectors.lanes.budget import Budget, clears_in, kept, paced, resumed
+from apps.connectors.limits import Limits
 
 
 class Limiter:

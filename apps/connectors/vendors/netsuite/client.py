@@ -11,16 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from apps.connectors.errors import broken, error_for, silence
-from apps.connectors.http import (
-    Answer,
-    Limits,
-    Request,
-    Session,
-    form_content,
-    json_content,
-    path_part,
-    retry_after,
-)
+from apps.connectors.http import Answer, Request, Session, form_content, json_content, path_part
+from apps.connectors.limits import Limits, retry_after
 from apps.connectors.vendors.netsuite.schemas import NUMBERS, Reading, field_of, read_user_error
 from apps.core.errors import ConfigurationError, HubError
 
@@ -200,9 +192,8 @@ def read_limits(status: int, headers: Mapping[str, str], body: bytes) -> Limits 
     older governance code names calls in a time window."""
     if status != 429:
         return None
-    wait = headers.get("retry-after", "")
     reason = "rate" if b"SSS_REQUEST_LIMIT_EXCEEDED" in body else "concurrency"
-    return Limits(True, reason, float(wait) if wait.isdigit() else None)
+    return Limits(True, reason, retry_after(headers))
 
 
 def token_refusal(vendor: str, answer: Answer) -> HubError | None:

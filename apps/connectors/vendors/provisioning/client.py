@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from apps.connectors.errors import broken, error_for, silence
-from apps.connectors.http import Answer, Request, Session, json_content, retry_after
+from apps.connectors.http import Answer, Request, Session, json_content
+from apps.connectors.limits import retry_after
 from apps.core.errors import ConfigurationError, HubError
 
 CLOUD_EVENT = "application/cloudevents+json"

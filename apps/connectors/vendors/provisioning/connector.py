@@ -17,7 +17,8 @@ from apps.connectors.base import (
     Written,
 )
 from apps.connectors.errors import error_for
-from apps.connectors.http import Session, standard_limits
+from apps.connectors.http import Session
+from apps.connectors.limits import standard_limits
 from apps.connectors.vendors.provisioning import webhooks
 from apps.connectors.vendors.provisioning.client import SOURCE, read, send_event
 from apps.core.errors import RejectedError

@@ -7,7 +7,8 @@ from typing import Any
 import jwt
 
 from apps.connectors.errors import broken, error_for, silence
-from apps.connectors.http import Answer, Limits, Request, Session, form_content, json_content
+from apps.connectors.http import Answer, Request, Session, form_content, json_content
+from apps.connectors.limits import Limits
 from apps.core.errors import ConfigurationError, HubError
 
 API = "/services/data/v67.0"

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from apps.connectors.errors import broken, error_for, silence
-from apps.connectors.http import Answer, Limits, Request, Session, form_content, retry_after
+from apps.connectors.http import Answer, Request, Session, form_content
+from apps.connectors.limits import Limits, retry_after
 from apps.connectors.vendors.stripe.schemas import flatten
 from apps.core.errors import HubError
 
@@ -95,8 +96,7 @@ def read_limits(status: int, headers: Mapping[str, str], _body: bytes) -> Limits
         return None
     named = headers.get("stripe-rate-limited-reason", "")
     reason = next((word for word in ("rate", "concurrency") if named.endswith(f"-{word}")), "")
-    wait = headers.get("retry-after", "")
-    return Limits(True, reason, float(wait) if wait.isdigit() else None)
+    return Limits(True, reason, retry_after(headers))
 
 
 def refusal(vendor: str, answer: Answer, *, writes: bool) -> HubError | None:

@@ -3,7 +3,8 @@
 from typing import Any
 
 from apps.connectors.errors import broken, error_for, silence
-from apps.connectors.http import Answer, Request, Session, json_content, retry_after
+from apps.connectors.http import Answer, Request, Session, json_content
+from apps.connectors.limits import retry_after
 from apps.connectors.vendors.tryton.schemas import code_of, session_header, typed, untyped
 from apps.core.errors import ConfigurationError, HubError
 

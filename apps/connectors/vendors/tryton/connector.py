@@ -18,7 +18,8 @@ from apps.connectors.base import (
     VerifiedBody,
     Written,
 )
-from apps.connectors.http import Session, standard_limits
+from apps.connectors.http import Session
+from apps.connectors.limits import standard_limits
 from apps.connectors.vendors.tryton.client import TrytonClient
 from apps.connectors.vendors.tryton.documents import (
     MODELS,

@@ -28,6 +28,7 @@ from apps.mappings.policies import (
     row_at_fault,
     rule_changes,
 )
+from apps.mappings.types import Refusal
 
 
 def active_versions(codes: Collection[str]) -> dict[str, MappingVersion]:
@@ -99,7 +100,7 @@ def get_version(principal: Principal, version_id: uuid.UUID) -> MappingVersion:
     return (
         MappingVersion.objects.filter(mapping__in=seen)
         .select_related("mapping", "based_on")
-        .prefetch_related("rows")
+        .prefetch_related("rows", "based_on__rows")
         .get(id=version_id)
     )
 
@@ -150,15 +151,34 @@ def at_risk(cases: QuerySet[ExceptionCase]) -> list[AtRisk]:
     return [AtRisk(g["currency"], g["n"], g["sum"]) for g in groups.order_by("currency")]
 
 
-def find_row_at_fault(mapping: str, document: Any, words: str, scope: str) -> RowAtFault | None:
-    """The row of a value map that made what a platform refused in these words, when the field map
-    ``mapping`` translated the document. None when it cannot be told for certain."""
-    version = active_versions([mapping]).get(mapping)
-    if version is None:
-        return None
-    tables = active_versions(tables_used(version.rules))
-    rows = {code: rows_of(table) for code, table in tables.items()}
-    return row_at_fault(rows, set(_texts(document)), words, scope)
+def find_rows_at_fault(refusals: Sequence[Refusal]) -> list[RowAtFault | None]:
+    """For each refusal the row of a value map that made what the platform does not know, by the
+    versions in force. None where it cannot be told for certain."""
+    fields = active_versions({refusal.mapping for refusal in refusals})
+    used = {code: tables_used(version.rules) for code, version in fields.items()}
+    rows = _rows_in_force({table for tables in used.values() for table in tables})
+    return [
+        row_at_fault(
+            {table: rows[table] for table in used.get(r.mapping, ()) if table in rows},
+            set(_texts(r.document)),
+            r.words,
+            r.scope,
+        )
+        for r in refusals
+    ]
+
+
+def _rows_in_force(codes: Collection[str]) -> dict[str, dict[tuple[str, str], str]]:
+    """The rows of value maps' active versions, by code, in one query."""
+    found: dict[str, dict[tuple[str, str], str]] = {}
+    if not codes:
+        return found
+    rows = ValueMapRow.objects.filter(version__state="active", version__mapping__code__in=codes)
+    for code, source, scope, target in rows.values_list(
+        "version__mapping__code", "source_value", "scope", "target_value"
+    ):
+        found.setdefault(code, {})[source, scope] = target
+    return found
 
 
 def _texts(value: Any) -> Iterator[str]:

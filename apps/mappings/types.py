@@ -41,6 +41,17 @@ class Translated:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """A document that a platform refused: translated by the field map ``mapping`` for the legal
+    entity ``scope``, and refused in these words."""
+
+    mapping: str
+    document: Mapping[str, Any]
+    words: str
+    scope: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReferenceDraft:
     """That a record of ours is this object of theirs."""
 

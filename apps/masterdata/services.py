@@ -65,18 +65,20 @@ def _check_country(changes: Mapping[str, str]) -> None:
 
 def _check_dimensions(customer: Customer, changes: Mapping[str, str]) -> None:
     """A dimension must be one that the ERP has for this legal entity, where those are known."""
-    for name, label in DIMENSIONS.items():
-        if not changes.get(name):
-            continue
-        known = AccountingDimension.objects.filter(
-            Q(legal_entity_id=customer.legal_entity_id) | Q(legal_entity_id__isnull=True),
-            kind=name,
-            is_active=True,
-        )
-        codes = sorted(known.values_list("code", flat=True))
-        if codes and changes[name] not in codes:
+    given = {name: changes[name] for name in DIMENSIONS if changes.get(name)}
+    known = AccountingDimension.objects.filter(
+        Q(legal_entity_id=customer.legal_entity_id) | Q(legal_entity_id__isnull=True),
+        kind__in=given,
+        is_active=True,
+    )
+    codes: dict[str, list[str]] = {}
+    for kind, code in known.order_by("code").values_list("kind", "code") if given else ():
+        codes.setdefault(kind, []).append(code)
+    for name, value in given.items():
+        if name in codes and value not in codes[name]:
             raise _refused(
-                name, f"{label} {changes[name]} is none of the ERP. Known are {_some(codes)}."
+                name,
+                f"{DIMENSIONS[name]} {value} is none of the ERP. Known are {_some(codes[name])}.",
             )
 
 

@@ -27,9 +27,9 @@ from apps.events.services import acting, publish_events
 from apps.exceptions.services import open_cases, park_dead_letters
 from apps.exceptions.types import DeadLetterDraft
 from apps.mappings.policies import RowAtFault
-from apps.mappings.selectors import find_row_at_fault
+from apps.mappings.selectors import find_rows_at_fault
 from apps.mappings.services import link_references
-from apps.mappings.types import ReferenceDraft
+from apps.mappings.types import ReferenceDraft, Refusal
 from apps.postings.announce import posting_case, posting_event
 from apps.postings.models import Posting
 from apps.postings.policies import MAX_ATTEMPTS, counts_as_attempt, differences, retry_delay
@@ -158,12 +158,10 @@ class Settlement:
 
     def _open(self, late: set[uuid.UUID]) -> None:
         code, role = self.connection.code, self.connection.role
+        cases = [(p, e) for p, e in self.cases if p.id not in late]
+        rows = self._rows_at_fault(cases)
         open_cases(
-            [
-                posting_case(p, e, code, role, self._row_at_fault(p, e))
-                for p, e in self.cases
-                if p.id not in late
-            ],
+            [posting_case(p, e, code, role, rows.get(p.id)) for p, e in cases],
             actor=LANE,
             now=self.now,
         )
@@ -173,14 +171,22 @@ class Settlement:
             now=self.now,
         )
 
-    def _row_at_fault(self, posting: Posting, error: ErrorFacts) -> RowAtFault | None:
-        """Which row of a value map made the value that the platform does not know."""
-        if error.code != "unknown_reference":
-            return None
-        entity = posting.legal_entity.code if posting.legal_entity else ""
-        mapping = f"{self.connection.vendor}.{posting.operation}.out"
-        words = f"{error.message} {error.detail}"
-        return find_row_at_fault(mapping, posting.payload, words, entity)
+    def _rows_at_fault(
+        self, cases: Sequence[tuple[Posting, ErrorFacts]]
+    ) -> dict[uuid.UUID, RowAtFault | None]:
+        """Which row of a value map made a value that the platform does not know, by posting."""
+        unknown = [(p, e) for p, e in cases if e.code == "unknown_reference"]
+        refusals = [
+            Refusal(
+                mapping=f"{self.connection.vendor}.{posting.operation}.out",
+                document=posting.payload,
+                words=f"{error.message} {error.detail}",
+                scope=posting.legal_entity.code if posting.legal_entity else "",
+            )
+            for posting, error in unknown
+        ]
+        found = find_rows_at_fault(refusals)
+        return {posting.id: row for (posting, _), row in zip(unknown, found, strict=True)}
 
 
 def _dead_letter(posting: Posting, error: ErrorFacts, code: str) -> DeadLetterDraft:

@@ -221,17 +221,19 @@ class LaneRun:
         records = [calls.records.popleft() for _ in range(len(calls.records))]
         if records:
             store_exchanges(self.connection, records)
+        if not results:
+            return
+        lane = self._lane()
         for number, done in sorted(results.items()):
-            self.works[number].settle(self._lane(), done)
+            self.works[number].settle(lane, done)
             self.jobs_done += len(done)
             self._asked[number] = -1e9
-        if results:  # a posting that went through lets the next of its key follow
-            self._asked.update(dict.fromkeys(self._writers, -1e9))
+        # A posting that went through lets the next of its key follow.
+        self._asked.update(dict.fromkeys(self._writers, -1e9))
         everything = [one for done in results.values() for one in done]
-        if everything:
-            if not self._ending:  # what was given up says nothing of the platform
-                self._note_health(calls, everything)
-            self._count(calls, len(everything))
+        if not self._ending:  # what was given up says nothing of the platform
+            self._note_health(calls, everything)
+        self._count(calls, len(everything))
 
     def _note_health(self, calls: Calls, done: Sequence[Done]) -> None:
         """Feed the circuit: refusals are answers too; only silence and faults count against it."""

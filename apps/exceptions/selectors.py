@@ -100,7 +100,7 @@ def _narrowed(principal: Principal, filters: CaseFilter) -> ScopedQuerySet:
 
 def _matches(text: str) -> Q:
     digits = text.upper().removeprefix("EXC-")
-    if digits.isdigit():
+    if digits.isdecimal():
         return Q(number=int(digits)) | Q(document__icontains=text)
     return Q(title__icontains=text) | Q(document__icontains=text) | Q(customer__icontains=text)
 

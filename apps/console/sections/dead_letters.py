@@ -56,7 +56,7 @@ def letters_of(request: ConsoleRequest) -> QuerySet[Any]:
         return rows
     found = Q(message_type__icontains=text) | Q(error_message__icontains=text)
     number = text.upper().removeprefix("DL-")
-    return rows.filter(found | Q(number=int(number)) if number.isdigit() else found)
+    return rows.filter(found | Q(number=int(number)) if number.isdecimal() else found)
 
 
 def facet_groups(request: ConsoleRequest) -> list[FacetGroup]:

@@ -74,7 +74,7 @@ def _pages(principal: Principal, query: str) -> list[Result]:
 def _numbered(principal: Principal, query: str) -> list[Result]:
     """Records with numbers of the hub: EXC-10482, DL-1042, BRK-1102."""
     prefix, _, digits = query.upper().partition("-")
-    if not digits.isdigit() or len(digits) > 18:
+    if not digits.isdecimal() or len(digits) > 18:
         return []
     if prefix == "EXC":
         return [

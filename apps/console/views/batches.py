@@ -59,7 +59,7 @@ def batches(request: ConsoleRequest) -> HttpResponse:
 def _visible(request: ConsoleRequest, number: str) -> Batch:
     digits = number.removeprefix("B-")
     found: Batch | None = None
-    if digits.isdigit() and len(digits) < 18:
+    if digits.isdecimal() and len(digits) < 18:
         found = list_batches(request.principal).filter(number=int(digits)).first()
     if found is None:
         raise Http404(f"There is no batch {number}.")

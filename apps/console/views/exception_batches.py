@@ -65,7 +65,7 @@ def _chosen(request: ConsoleRequest) -> Chosen:
         )
         return Chosen(list(rows[:LARGEST]), everything=True)
     numbers = [n.removeprefix("EXC-") for n in request.POST.getlist("ids")]
-    known = [int(n) for n in numbers if n.isdigit() and len(n) < 18]
+    known = [int(n) for n in numbers if n.isdecimal() and len(n) < 18]
     return Chosen(cases_by_number(request.principal, known), everything=False)
 
 

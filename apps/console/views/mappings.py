@@ -115,7 +115,7 @@ def row(request: ConsoleRequest, code: str) -> HttpResponse:
 
     def change() -> None:
         version = _draft(request, code)
-        seen = int(rev) if rev.isdigit() else None
+        seen = int(rev) if rev.isdecimal() else None
         actor = request.principal.actor
         if target:
             note = request.POST.get("note", "")
@@ -180,7 +180,7 @@ def back(request: ConsoleRequest, code: str) -> HttpResponse:
         _visible(request, code)
         approval = roll_back(
             code,
-            to_number=int(number) if number.isdigit() else 0,
+            to_number=int(number) if number.isdecimal() else 0,
             principal=request.principal,
             reason=request.POST.get("reason", ""),
             now=utc_now(),

@@ -116,7 +116,7 @@ def _columns(scope: Scope) -> list[Column]:
 def _visible(request: ConsoleRequest, number: str) -> Break:
     digits = number.removeprefix("BRK-")
     found: Break | None = None
-    if digits.isdigit() and len(digits) < 18:
+    if digits.isdecimal() and len(digits) < 18:
         rows = Break.objects.visible_to(request.principal).select_related("legal_entity")
         found = rows.filter(number=int(digits)).first()
     if found is None:

@@ -109,6 +109,6 @@ def find(context: Context, path: str) -> Any:
 def _step(value: Any, part: str) -> Any:
     if isinstance(value, Mapping):
         return value.get(part, ABSENT)
-    if isinstance(value, list) and part.isdigit() and int(part) < len(value):
+    if isinstance(value, list) and part.isdecimal() and int(part) < len(value):
         return value[int(part)]
     return ABSENT

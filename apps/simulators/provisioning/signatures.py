@@ -43,7 +43,7 @@ def verify(secrets: list[str], headers: Mapping[str, str], now: datetime, body: 
     """Return the message id. Raises SignatureError for a missing, old or wrong signature."""
     message_id, stamp = headers.get("webhook-id"), headers.get("webhook-timestamp", "")
     given = headers.get("webhook-signature", "").split(" ")
-    if not message_id or not stamp.isdigit():
+    if not message_id or not stamp.isdecimal():
         raise SignatureError("Missing required headers")
     if abs(int(now.timestamp()) - int(stamp)) > TOLERANCE_SECONDS:
         raise SignatureError("Message timestamp too old or too new")

@@ -135,6 +135,13 @@ def test_an_unsigned_body_is_refused(door: Door) -> None:
     assert door.refusal(headers, door.body) == ("unsigned", 401)
 
 
+@signing_doors
+def test_a_time_that_is_no_number_is_refused(door: Door) -> None:
+    stamp = str(int(NOW.timestamp()))
+    headers = {name: value.replace(stamp, "²") for name, value in door.sign(door.body).items()}
+    assert door.refusal(headers, door.body) == ("unsigned", 401)
+
+
 @every_door
 def test_a_wrong_secret_is_refused(door: Door) -> None:
     other = "whsec_" + base64.b64encode(b"not the right key").decode()

@@ -27,7 +27,7 @@ def verify(
     named = lower_names(headers)
     message_id, stamp = named.get("webhook-id", ""), named.get("webhook-timestamp", "")
     given = [s for s in named.get("webhook-signature", "").split() if s.startswith("v1,")]
-    if not message_id or not stamp.isdigit() or not given:
+    if not message_id or not stamp.isdecimal() or not given:
         raise BadDelivery(
             "unsigned",
             "webhook-id, webhook-timestamp or webhook-signature is missing or incomplete.",

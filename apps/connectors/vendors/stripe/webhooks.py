@@ -59,7 +59,7 @@ def _parts(header: str) -> tuple[str, list[str]]:
     pairs = [part.strip().partition("=") for part in header.split(",")]
     stamps = [value for name, _, value in pairs if name == "t"]
     signatures = [value for name, _, value in pairs if name == "v1"]
-    if len(stamps) != 1 or not stamps[0].isdigit() or not signatures:
+    if len(stamps) != 1 or not stamps[0].isdecimal() or not signatures:
         raise BadDelivery(
             "unsigned",
             "The header Stripe-Signature is missing or incomplete: t=<unix time>,v1=<signature>.",

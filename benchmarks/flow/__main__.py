@@ -24,7 +24,8 @@ from urllib.parse import urlsplit
 import psycopg
 
 from benchmarks.flow.recorder import Call, Recorder, write
-from benchmarks.flow.spent import spent_by_owner
+from benchmarks.flow.spent import spent_by_role
+from benchmarks.product import ask
 from benchmarks.report import Figure, report
 from scenario.drive import SalesTeam
 from scenario.hub import wait_until
@@ -102,11 +103,11 @@ def _line(sku: str, quantity: int, buyer: Buyer) -> Line:
 
 def _round(sales: SalesTeam, story: list[Deal], number: int, recorder: Recorder) -> Round:
     """Some amendments by the hub, then the same calls by the bare client."""
-    begun, before, done = time.monotonic(), spent_by_owner(), ask(_COMPLETED)
+    begun, before, done = time.monotonic(), spent_by_role(), ask(_COMPLETED)
     for deal in story[number * EACH : (number + 1) * EACH]:
         sales.amend(deal, more_seats=5, days_ago=1)
     _await(lambda: ask(_COMPLETED) == done + EACH and ask(_UNSETTLED) == 0, "the amendments")
-    wall, after = time.monotonic() - begun, spent_by_owner()
+    wall, after = time.monotonic() - begun, spent_by_role()
     hub = {owner: after[owner] - before.get(owner, 0.0) for owner in after}
     calls = recorder.calls_since(begun)
     bare = _replay(calls)
@@ -155,13 +156,6 @@ def _print(rounds: list[Round]) -> None:
 def _await(is_done: Any, what: str) -> None:
     if not wait_until(is_done, SETTLE_SECONDS, 0.5):
         raise SystemExit(f"The hub did not work through {what} within {SETTLE_SECONDS} s.")
-
-
-def ask(query: str) -> int:
-    """One figure from the hub's database."""
-    with psycopg.connect(os.environ["DATABASE_URL"]) as database:
-        row = database.execute(query).fetchone()
-    return int(row[0]) if row else 0
 
 
 def say(words: str) -> None:

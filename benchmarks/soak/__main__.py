@@ -12,8 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import psycopg
-
+from benchmarks.product import ask
 from benchmarks.report import Figure, report
 from benchmarks.soak.processes import WORKERS, Memory, memory_by_role
 from scenario.hub import wait_until
@@ -69,13 +68,6 @@ def watch(seconds: float) -> list[Sample]:
         samples.append(Sample(at, memory_by_role()))
         time.sleep(SAMPLE_EVERY)
     return samples
-
-
-def ask(query: str) -> int:
-    """One figure from the hub's database."""
-    with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
-        row = connection.execute(query).fetchone()
-    return int(row[0]) if row else 0
 
 
 def largest_worker(samples: Sequence[Sample]) -> float:

@@ -241,7 +241,7 @@ LINE = _quote()["lines"][0]
     [
         ({"number": None}, "number", "null"),
         ({"entity": "JP01"}, "entity", "may sell for"),
-        ({"currency": "XXX"}, "currency", "no currency of the hub"),
+        ({"currency": "XTS"}, "currency", "no currency of the hub"),
         ({"net": "1200.01"}, "net", "add up to 1200"),
         ({"net": "1e400"}, "net", "digits"),
         ({"net": "NaN"}, "net", "number"),

@@ -122,12 +122,12 @@ def test_a_posted_invoice_is_credited_and_its_revenue_reversed(hub: Hub) -> None
 
 
 def _balance(rows):
-    """What each account of the German entity stands at, in cents: undone is nought."""
-    sums: dict[str, int] = {}
+    """What each account of the German entity stands at, in major units: undone is nought."""
+    sums: dict[str, Decimal] = {}
     for row in rows:
         if row["subsidiary"] == "DE01":
-            cents = round(float(row["debit"]) * 100) - round(float(row["credit"]) * 100)
-            sums[row["account"]] = sums.get(row["account"], 0) + cents
+            moved = Decimal(str(row["debit"])) - Decimal(str(row["credit"]))
+            sums[row["account"]] = sums.get(row["account"], Decimal(0)) + moved
     return sums
 
 

@@ -113,7 +113,7 @@ def test_facts_that_were_altered_or_lost_are_found() -> None:
     lost = replay(mine(history), replace(history, facts={}))
     assert {d.step for d in lost} == {s.name for s in history.steps if s.command_hash}
     key = next(iter(history.facts))
-    altered = {**history.facts, key: {**history.facts[key], "currency": "XXX"}}
+    altered = {**history.facts, key: {**history.facts[key], "currency": "XTS"}}
     assert replay(mine(history), replace(history, facts=altered)) != []
 
 

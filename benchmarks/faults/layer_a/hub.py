@@ -189,6 +189,7 @@ class Hub:
         for _ in range(MOST_TURNS):
             self.drain()
             self.bells.asked.clear()
+            settled = self.clock.is_settled()  # asked first: the sweep then sees every event
             self.sweep()
             due = frozenset(self.bells.asked)
             if due and due != before:
@@ -201,7 +202,7 @@ class Hub:
             seconds = self.clock.seconds_to_next()
             if seconds is not None:
                 self.clock.advance(seconds)
-            elif not (due or woke or self.outbox) and self.clock.is_settled():
+            elif settled and not (due or woke or self.outbox):
                 return
             before = frozenset()
         raise NeverAtRestError(f"bells {self.bells.waiting}, errors {self.faults[-3:]}")

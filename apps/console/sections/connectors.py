@@ -13,6 +13,7 @@ from django.utils import timezone
 from apps.connectors import selectors
 from apps.connectors.models import Connection, Exchange, MaintenanceWindow
 from apps.connectors.policies import circuit_shown
+from apps.console.presentation.durations import duration
 from apps.console.sections.changes import Change, change_of
 from apps.core.principal import Principal
 from apps.events.models import Event
@@ -24,6 +25,7 @@ from apps.postings.types import LaneBudget
 
 QUEUED = ("queued", "sending", "unknown")
 STALE_AFTER = dt.timedelta(minutes=15)
+MANY_FAILED = 0.05  # of an hour's calls: more is worth a look
 _ORDER = {"down": 0, "degraded": 1, "paused": 2, "draining": 2, "idle": 3, "healthy": 4}
 
 
@@ -161,7 +163,8 @@ def _health(last: dt.datetime | None, now: dt.datetime) -> str:
 
 
 def _consequences(row: ConnectionRow) -> list[str]:
-    lines = [f"{row.waiting} write{'' if row.waiting == 1 else 's'} wait until it is resumed."]
+    writes = "1 write waits" if row.waiting == 1 else f"{row.waiting:,} writes wait"
+    lines = [f"{writes} until it is resumed."]
     if row.connection.poll_every_seconds:
         lines.append("It is not polled; webhooks are still received and kept.")
     lines.append("Nothing is lost: work stays queued in order and continues on resume.")
@@ -181,12 +184,16 @@ def _comparison(connection: Connection) -> list[Figure]:
 
 def _figures(row: ConnectionRow, hour: dict[str, Any]) -> list[Figure]:
     connection = row.connection
-    failed = f"{hour['failed']} failed" if hour["calls"] else "no call"
+    failed = f"{hour['failed']:,} failed" if hour["calls"] else "no call"
+    many = hour["failed"] > MANY_FAILED * hour["calls"]
+    oldest = (
+        f"oldest {duration(row.oldest_seconds)} overdue" if row.oldest_seconds else "none overdue"
+    )
     took = f"{hour['took']:.0f} ms" if hour["took"] is not None else ""
     tones = {"open": "late", "half_open": "near"}
     return [
-        Figure("Waiting", str(row.waiting), f"oldest {row.oldest_seconds or 0} s overdue"),
-        Figure("Calls, last hour", str(hour["calls"]), failed, "near" if hour["failed"] else ""),
+        Figure("Waiting", f"{row.waiting:,}", oldest),
+        Figure("Calls, last hour", f"{hour['calls']:,}", failed, "near" if many else ""),
         Figure("Answers in", took, "mean of the last hour"),
         Figure(
             "Circuit",
@@ -203,7 +210,7 @@ def _budget(budget: LaneBudget, now: dt.datetime) -> list[Figure]:
     refused = budget.refused_last_minute
     return [
         Figure("Clears at", _clears_at(budget, now), _cleared(budget)),
-        Figure("Calls, last minute", str(budget.calls_last_minute), f"limit: {pace.lower()}"),
+        Figure("Calls, last minute", f"{budget.calls_last_minute:,}", f"limit: {pace.lower()}"),
         Figure(
             "At once", f"{budget.at_once} of {budget.ceiling}",
             f"{refused} refused for the limit" if refused else "none refused for a limit",

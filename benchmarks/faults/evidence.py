@@ -49,6 +49,14 @@ SELECT c.code || ':' || d.message_id, d.split_at IS NOT NULL FROM ingestion_deli
 JOIN connectors_connection c ON c.id = d.connection_id
 WHERE NOT EXISTS (SELECT FROM ingestion_inboundevent e WHERE e.delivery_id = d.id)
 """
+# A poll may find a message before its webhook comes: the page that it read is what was kept, and
+# its events are judged under the page's own id.
+_SEEN_BY_POLL = """
+SELECT c.code || ':' || s.message_id,
+       EXISTS (SELECT FROM ingestion_inboundevent e WHERE e.delivery_id = d.id)
+FROM ingestion_seenmessage s JOIN connectors_connection c ON c.id = s.connection_id
+JOIN ingestion_delivery d ON d.id = s.delivery_id AND d.channel = 'poll'
+"""
 _UNSEALED = """
 SELECT count(*) FROM events_event e WHERE e.occurred_at < clock_timestamp() - interval '10 s'
  AND NOT EXISTS (SELECT FROM events_seal s WHERE s.event_id = e.id)
@@ -84,7 +92,9 @@ def _received(hub: HubDatabase) -> list[Received]:
     ]
     # A message may carry nothing that the hub acts on; it is kept all the same.
     empty = hub.rows(_EMPTY_DELIVERIES)
-    return found + [Received(m, "ignored" if split else "received") for m, split in empty]
+    found += [Received(m, "ignored" if split else "received") for m, split in empty]
+    polled = hub.rows(_SEEN_BY_POLL)
+    return found + [Received(m, "processed" if kept else "received") for m, kept in polled]
 
 
 def _postings(hub: HubDatabase) -> list[Posted]:

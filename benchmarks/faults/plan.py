@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -134,6 +134,15 @@ VARIANTS: dict[str, list[tuple[dict[str, Any], int]]] = {
         ({"kind": "database-disk-full"}, 3),
     ],
 }  # fmt: skip
+
+
+def unknown(kinds: Container[str], points: Container[str]) -> list[str]:
+    """What the variants name that nobody can strike: kinds without a strike, places that the
+    product does not have. A fault of either would wait in vain, and look survived."""
+    named = [what for cards in VARIANTS.values() for what, _ in cards]
+    missing = {f"kind {what['kind']}" for what in named if what["kind"] not in kinds}
+    places = {what["point"] for what in named if "point" in what}
+    return sorted(missing | {f"failpoint {place}" for place in places if place not in points})
 
 
 @dataclass(frozen=True, slots=True)

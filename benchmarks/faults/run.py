@@ -11,6 +11,7 @@ from typing import Any
 
 import redis
 
+from apps.core.failpoints import CATALOGUE
 from benchmarks.faults.company import Trade, plan_trade, set_up
 from benchmarks.faults.conductor import Conductor
 from benchmarks.faults.database import HubDatabase
@@ -20,7 +21,7 @@ from benchmarks.faults.judge import judge
 from benchmarks.faults.ledgers import Ledgers
 from benchmarks.faults.links import LINK_STRIKES, PLATFORM_STRIKES, end_platform_faults
 from benchmarks.faults.people import Helpers, Operator
-from benchmarks.faults.plan import Planned, meetings, schedule
+from benchmarks.faults.plan import FAMILIES, Planned, meetings, schedule, unknown
 from benchmarks.faults.points import POINT_STRIKES
 from benchmarks.faults.processes import PROCESS_STRIKES
 from benchmarks.faults.stack import Stack
@@ -66,6 +67,22 @@ class Chunk:
     def database_link(self) -> bool:
         """Every second chunk reaches its database through the proxy, which costs speed."""
         return self.number % 2 == 1
+
+
+def check_plan(only: str = "") -> None:
+    """Raises ``StackError`` when the plan, or ``only``, names what nobody can strike."""
+    missing = unknown(STRIKES, CATALOGUE)
+    missing += [f"kind {word}" for word in only.split(",") if word and word not in strikable()]
+    if missing:
+        raise StackError(
+            f"Nobody can strike these: {', '.join(missing)}. Correct benchmarks/faults/plan.py or "
+            f"--only; the failpoints are in apps/core/failpoints.py, the kinds in run.STRIKES."
+        )
+
+
+def strikable() -> set[str]:
+    """What ``only`` may name: families and kinds."""
+    return {*FAMILIES, *STRIKES}
 
 
 def say(line: str) -> None:

@@ -98,6 +98,7 @@ class Deals:
 def trace(hub: Hub, deals: Deals, case: Case) -> tuple[list[Place], int]:
     """Run a workflow without a strike; returns the places it passed and how often it rang."""
     deal = deals.for_workflow(case.workflow, case.entity)
+    hub.settle()  # what was told of before, the company's setting up, belongs to no workflow
     watch = _Watch()
     with _bells_of(hub, case), armed(watch.passed):
         _plant(hub, case, deal)

@@ -20,8 +20,9 @@ from benchmarks.faults.plan import (
     meetings,
     schedule,
 )
-from benchmarks.faults.run import STRIKES, Chunk
+from benchmarks.faults.run import STRIKES, Chunk, check_plan
 from benchmarks.faults.sometimes import MINIMA, unreached
+from q2c.stack.errors import StackError
 
 
 def test_the_release_tier_has_the_planned_faults() -> None:
@@ -54,6 +55,20 @@ def test_faults_that_meet_are_of_different_families_and_none_is_lost() -> None:
 def test_every_kind_can_be_struck() -> None:
     kinds = {what["kind"] for variants in VARIANTS.values() for what, _ in variants}
     assert kinds == set(STRIKES)
+
+
+def test_a_plan_that_names_what_nobody_can_strike_does_not_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    check_plan("broker,flushall")
+    with pytest.raises(StackError, match="kind flushal"):
+        check_plan("flushal")
+    typed = [({"kind": "kill-after-send", "point": "posting.after_sent"}, 1)]
+    monkeypatch.setitem(VARIANTS, "failpoint", typed)
+    monkeypatch.setattr(command, "run_chunk", lambda *_: pytest.fail("it started"))
+    assert command.main(["--seed", "7", "--transactions", "1"]) == 1
+    with pytest.raises(StackError, match=r"failpoint posting\.after_sent\."):
+        check_plan()
 
 
 def test_no_database_link_no_fault_on_it() -> None:

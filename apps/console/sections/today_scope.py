@@ -49,7 +49,7 @@ class Scope:
         """Rows of the legal entity and of the group as a whole."""
         if self.entity is None:
             return rows
-        return rows.filter(Q(legal_entity=self.entity) | Q(legal_entity__isnull=True))
+        return rows.filter(Q(legal_entity_id=self.entity.pk) | Q(legal_entity_id__isnull=True))
 
 
 def scope_of(request: ConsoleRequest, today: dt.date) -> Scope:

@@ -8,7 +8,7 @@ from django.db.models import Count as Counted
 from django.db.models import Q, QuerySet, Value
 from django.http import HttpRequest
 
-from apps.approvals.models import Approval
+from apps.approvals.selectors import list_to_decide
 from apps.connectors.models import Connection
 from apps.console.access import allowed_pages
 from apps.console.presentation.navigation import (
@@ -64,7 +64,8 @@ def role_label(principal: Principal) -> str:
 
 
 def navigation_figures(principal: Principal, now: dt.datetime) -> dict[str, int]:
-    """Open work by page, in one statement; ``late`` is what is past its SLA."""
+    """Open work by page, in one statement; ``late`` is what is past its SLA, ``approvals`` what
+    this person may decide."""
     cases = ExceptionCase.objects.visible_to(principal).filter(state__in=OPEN_STATES)
     troubled = Q(state__in=["paused", "draining"]) | ~Q(circuit="closed")
     parts = {
@@ -72,7 +73,7 @@ def navigation_figures(principal: Principal, now: dt.datetime) -> dict[str, int]
         "late": cases.filter(sla_due_at__lt=now),
         "dead-letters": DeadLetter.objects.visible_to(principal).filter(state="parked"),
         "reconciliation": Break.objects.visible_to(principal).filter(state="open"),
-        "approvals": Approval.objects.visible_to(principal).filter(state="requested"),
+        "approvals": list_to_decide(principal),
         "batches": Batch.objects.visible_to(principal).filter(state="running"),
         "connectors": Connection.objects.visible_to(principal).filter(troubled),
     }

@@ -1,6 +1,7 @@
 """Keys. Rows are keyed by UUIDv7 (RFC 9562); vendors see a 16-character reference."""
 
 import base64
+import datetime as dt
 import hashlib
 import os
 import time
@@ -17,6 +18,11 @@ def uuid7() -> uuid.UUID:
     value = (value & ~(0xF << 76)) | (0x7 << 76)
     value = (value & ~(0x3 << 62)) | (0x2 << 62)
     return uuid.UUID(int=value)
+
+
+def first_uuid7(moment: dt.datetime) -> uuid.UUID:
+    """The smallest UUIDv7 of a moment: rows with this id or a later one were made since then."""
+    return uuid.UUID(int=int(moment.timestamp() * 1000) << 80)
 
 
 def vendor_reference(key: str) -> str:

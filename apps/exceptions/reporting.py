@@ -9,15 +9,16 @@ from django.db.models.functions import Abs
 from apps.core.money import quantise
 from apps.core.scoping import ScopedQuerySet
 from apps.exceptions.policies import DatedRate, reporting_rates
-from apps.organisation.models import ExchangeRate, Group
+from apps.organisation.models import ExchangeRate
+from apps.organisation.selectors import reporting_currency
 
 
 class ReportingRates:
-    """Rates of a day into the group's reporting currency, read once and used for many rows."""
+    """Rates of a day into one currency, the group's reporting currency unless another is named;
+    read once and used for many rows."""
 
-    def __init__(self, today: dt.date) -> None:
-        group = Group.objects.first()
-        self.currency = group.reporting_currency_id if group else "USD"
+    def __init__(self, today: dt.date, currency: str = "") -> None:
+        self.currency = currency or reporting_currency()
         latest = (
             ExchangeRate.objects.filter(rate_date__lte=today)
             .order_by("base", "quote", "-rate_date")
@@ -33,10 +34,13 @@ class ReportingRates:
 
     def convert(self, amount: Decimal | None, currency: str) -> Decimal | None:
         """The amount in the reporting currency, None without an amount or a rate."""
-        dated = self.rates.get(currency)
-        if amount is None or dated is None:
+        if amount is None or currency not in self.rates:
             return None
-        return quantise(amount * dated.rate, self.currency)
+        return self.exactly(amount, currency)
+
+    def exactly(self, amount: Decimal, currency: str) -> Decimal:
+        """The amount in the reporting currency. Raises ``KeyError`` for one without a rate."""
+        return quantise(amount * self.rates[currency].rate, self.currency)
 
     def oldest(self, currencies: set[str]) -> dt.date | None:
         """The oldest rate date among those used for these currencies."""

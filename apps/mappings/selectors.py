@@ -56,6 +56,16 @@ def tables_of(version_ids: MappingOf[str, uuid.UUID]) -> dict[str, ValueTable]:
     return {code: ValueTable(table) for code, table in rows.items()}
 
 
+def sources_of(what: str, targets: Collection[str]) -> dict[str, str]:
+    """Our value of each platform's value, by all active value maps of a kind (``products`` …)."""
+    rows = ValueMapRow.objects.filter(
+        version__state="active",
+        version__mapping__code__startswith=f"{what}.",
+        target_value__in=targets,
+    )
+    return dict(rows.order_by("target_value").values_list("target_value", "source_value"))
+
+
 def list_mappings(principal: Principal) -> ScopedQuerySet:
     """Mappings a principal may see with ``active_number``, ``row_count``, ``drafts`` and
     ``proposed`` (how many versions are in those states)."""

@@ -3,22 +3,24 @@
 import datetime as dt
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from django.db.models import Q
+from django.db.models import Count, Q, Sum
 
+from apps.core.ids import first_uuid7
 from apps.core.principal import Principal
 from apps.exceptions.models import OPEN_STATES, ExceptionCase
 from apps.exceptions.reporting import ReportingRates
 from apps.exceptions.services.closing import CAUSE_GONE
-from apps.monitoring.policies import BANDS, band_of
+from apps.monitoring.policies import BANDS, band_of, bands_of_way
 from apps.monitoring.types import BandFigures, FlowFigures, SinceLastVisit
 from apps.resolutions.models import Resolution
 from apps.workflows.models import Step, WorkflowRun
 
 IN_FLIGHT = ("pending", "running", "waiting", "failed", "paused", "compensating")
+LOOK_BACK = dt.timedelta(hours=24)
 UNFINISHED = ("failed", "waiting", "running", "pending")
 
 
@@ -36,10 +38,25 @@ class _Document:
         return bool(self.reason)
 
 
+@dataclass(frozen=True, slots=True)
+class _Passed:
+    """Documents of one currency that passed a band."""
+
+    band: tuple[str, str]
+    count: int
+    amount: Decimal | None
+    currency: str
+
+
 def flow_bands(
-    principal: Principal, *, now: dt.datetime, entity_id: uuid.UUID | None = None
+    principal: Principal,
+    *,
+    now: dt.datetime,
+    entity_id: uuid.UUID | None = None,
+    rates: ReportingRates | None = None,
 ) -> FlowFigures:
-    """Documents in flight by band, those with an open case as stuck, in the reporting currency.
+    """Documents in flight by band, those with an open case as stuck, and what passed lately; in
+    the reporting currency, or that of the rates given.
 
     Each open case counts once, at the platform it is stuck before, so that the stuck counts add
     up to the open cases; a run without a case counts once, at its foremost unfinished step.
@@ -47,9 +64,10 @@ def flow_bands(
     cases = _cases(principal, entity_id)
     documents = [_stuck(case) for case in cases]
     documents += _moving(principal, entity_id, {c.subject_id for c in cases}, cases)
-    rates = ReportingRates(now.date())
-    bands = [_band(name, [d for d in documents if d.band == name], rates) for name in BANDS]
-    used = {d.currency for d in documents}
+    passed = _passed(principal, entity_id, now - LOOK_BACK)
+    rates = rates or ReportingRates(now.date())
+    bands = [_band(name, documents, passed, rates) for name in BANDS]
+    used = {d.currency for d in documents} | {p.currency for p in passed}
     return FlowFigures(
         bands=tuple(bands),
         currency=rates.currency,
@@ -60,6 +78,27 @@ def flow_bands(
         stuck_amount=sum((band.stuck_amount for band in bands), Decimal(0)),
         unconverted=sum(1 for d in documents if rates.convert(d.amount, d.currency) is None),
     )
+
+
+def _passed(
+    principal: Principal, entity_id: uuid.UUID | None, since: dt.datetime
+) -> list[_Passed]:
+    """What came in since a moment and is complete, on every band of its way."""
+    runs = WorkflowRun.objects.visible_to(principal).filter(
+        id__gte=first_uuid7(since), state="completed"
+    )
+    if entity_id is not None:
+        runs = runs.filter(legal_entity_id=entity_id)
+    groups = (
+        runs.order_by()
+        .values("definition", "currency")
+        .annotate(documents=Count("id"), worth=Sum("amount"))
+    )
+    return [
+        _Passed(band, group["documents"], group["worth"], group["currency"])
+        for group in groups
+        for band in bands_of_way(group["definition"])
+    ]
 
 
 def _cases(principal: Principal, entity_id: uuid.UUID | None) -> list[ExceptionCase]:
@@ -113,25 +152,38 @@ def _ahead(step: Step) -> tuple[int, int]:
 
 
 def _band(
-    name: tuple[str, str], documents: Sequence[_Document], rates: ReportingRates
+    name: tuple[str, str],
+    documents: Iterable[_Document],
+    passed: Iterable[_Passed],
+    rates: ReportingRates,
 ) -> BandFigures:
+    own = [d for d in documents if d.band == name]
+    through = [p for p in passed if p.band == name]
     worth: dict[bool, Decimal] = defaultdict(Decimal)
-    for document in documents:
+    for document in own:
         worth[document.is_stuck] += rates.convert(document.amount, document.currency) or 0
-    reasons = Counter(d.reason for d in documents if d.is_stuck)
+    reasons = Counter(d.reason for d in own if d.is_stuck)
+    amounts = (rates.convert(p.amount, p.currency) or Decimal(0) for p in through)
     return BandFigures(
         source=name[0],
         target=name[1],
-        count=len(documents),
+        count=len(own),
         amount=worth[True] + worth[False],
         stuck=sum(reasons.values()),
         stuck_amount=worth[True],
         reasons=tuple(reason for reason, _ in reasons.most_common(2)),
+        through=sum(p.count for p in through),
+        through_amount=sum(amounts, Decimal(0)),
     )
 
 
 def since_last_visit(
-    principal: Principal, *, since: dt.datetime, now: dt.datetime
+    principal: Principal,
+    *,
+    since: dt.datetime,
+    now: dt.datetime,
+    entity_id: uuid.UUID | None = None,
+    rates: ReportingRates | None = None,
 ) -> SinceLastVisit:
     """How the number of open cases came to be what it is. The terms add up.
 
@@ -140,30 +192,34 @@ def since_last_visit(
     relevant = ExceptionCase.objects.visible_to(principal).filter(
         Q(state__in=OPEN_STATES) | Q(closed_at__gt=since)
     )
+    if entity_id is not None:
+        relevant = relevant.filter(legal_entity_id=entity_id)
     rows = list(
         relevant.values_list(
-            "id", "opened_at", "state", "resolution", "amount_at_risk", "currency"
+            "id", "opened_at", "state", "resolution", "closed_at", "amount_at_risk", "currency",
+            named=True,
         )
-    )
-    closed = [row for row in rows if row[2] not in OPEN_STATES]
+    )  # fmt: skip
+    closed = [row for row in rows if row.state not in OPEN_STATES]
     tried = set(
-        Resolution.objects.filter(case_id__in=[row[0] for row in closed]).values_list(
+        Resolution.objects.filter(case_id__in=[row.id for row in closed]).values_list(
             "case_id", flat=True
         )
     )
-    alone = sum(1 for row in closed if row[3] == CAUSE_GONE and row[0] not in tried)
-    standing = [row for row in rows if row[2] in OPEN_STATES]
-    rates = ReportingRates(now.date())
+    alone = [row for row in closed if row.resolution == CAUSE_GONE and row.id not in tried]
+    standing = [row for row in rows if row.state in OPEN_STATES]
+    rates = rates or ReportingRates(now.date())
+    worths = (rates.convert(row.amount_at_risk, row.currency) for row in standing)
+    opened = [row.opened_at for row in rows if row.opened_at > since]
     return SinceLastVisit(
         since=since,
-        before=sum(1 for row in rows if row[1] <= since),
-        opened=sum(1 for row in rows if row[1] > since),
-        closed_by_people=len(closed) - alone,
-        cleared_themselves=alone,
+        before=len(rows) - len(opened),
+        opened=len(opened),
+        closed_by_people=len(closed) - len(alone),
+        cleared_themselves=len(alone),
         now=len(standing),
-        amount_now=sum(
-            (rates.convert(amount, currency) or Decimal(0) for *_, amount, currency in standing),
-            Decimal(0),
-        ),
+        amount_now=sum((worth or Decimal(0) for worth in worths), Decimal(0)),
         currency=rates.currency,
+        opened_at=max(opened, default=None),
+        cleared_at=max((row.closed_at for row in alone), default=None),
     )

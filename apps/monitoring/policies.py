@@ -124,6 +124,12 @@ _BAND_OF_LANE = {
     "cpq": ("cpq", "billing"), "hub": ("cpq", "billing"), "billing": ("cpq", "billing"),
     "tax": ("billing", "tax"), "provisioning": ("billing", "provisioning"), "erp": ("tax", "erp"),
 }  # fmt: skip
+_SOLD = (("cpq", "billing"), ("billing", "provisioning"), ("provisioning", "erp"))
+_WAY_OF_FLOW = {
+    "order_activation": _SOLD,
+    "amendment": _SOLD,
+    "invoice_posting": (("billing", "tax"), ("tax", "erp")),
+}
 _LAST_STEPS = ("book", "apply_change", "tell_cpq")
 
 
@@ -134,3 +140,8 @@ def band_of(lane: str, step: str = "", flow: str = "") -> tuple[str, str]:
     if lane == "billing" and flow in ("ingestion", "invoice_posting"):
         return ("billing", "tax")  # billing has issued it; the hub takes it in
     return _BAND_OF_LANE.get(lane, ("cpq", "billing"))
+
+
+def bands_of_way(flow: str) -> tuple[tuple[str, str], ...]:
+    """The bands that a document of this flow has passed when its run is complete."""
+    return _WAY_OF_FLOW.get(flow, ())

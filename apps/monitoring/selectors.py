@@ -97,15 +97,12 @@ def list_journeys(
     return found.order_by("-changed_at", "-id")
 
 
-def list_overdue(principal: Principal, *, now: dt.datetime, limit: int = 50) -> list[Journey]:
+def list_overdue(
+    principal: Principal, *, now: dt.datetime, entity_id: uuid.UUID | None = None
+) -> ScopedQuerySet:
     """Journeys whose next expected step is late, the longest overdue first."""
-    late = list_journeys(principal, now=now, view="late").order_by("next_due_at", "id")
-    return list(late[:limit])
-
-
-def count_overdue(principal: Principal, *, now: dt.datetime) -> int:
-    """How many journeys wait for a step past its deadline."""
-    return list_journeys(principal, now=now, view="late").count()
+    late = list_journeys(principal, now=now, view="late", entity_id=entity_id)
+    return late.order_by("next_due_at", "id")
 
 
 def get_journey(journey_id: uuid.UUID, principal: Principal) -> Journey:

@@ -196,7 +196,8 @@ class JourneyView:
 class BandFigures:
     """Documents on their way from one platform to the next; amounts in the reporting currency.
 
-    ``stuck`` are those with an open case. ``reasons`` are the most frequent titles of these.
+    ``stuck`` are those with an open case; ``reasons`` are the most frequent titles of these.
+    ``through`` came in within the last 24 hours and have passed; they are not in ``count``.
     """
 
     source: str
@@ -206,6 +207,8 @@ class BandFigures:
     stuck: int
     stuck_amount: Decimal
     reasons: tuple[str, ...] = ()
+    through: int = 0
+    through_amount: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +227,10 @@ class FlowFigures:
 
 @dataclass(frozen=True, slots=True)
 class SinceLastVisit:
-    """before + opened - closed_by_people - cleared_themselves = now."""
+    """before + opened - closed_by_people - cleared_themselves = now.
+
+    ``opened_at`` and ``cleared_at`` are the latest of these moments.
+    """
 
     since: dt.datetime
     before: int
@@ -234,3 +240,5 @@ class SinceLastVisit:
     now: int
     amount_now: Decimal
     currency: str
+    opened_at: dt.datetime | None = None
+    cleared_at: dt.datetime | None = None

@@ -1,8 +1,19 @@
 """Pure decisions: what explains a break, and when a person is asked."""
 
 import datetime as dt
+from collections.abc import Callable, Sequence
+from decimal import Decimal
 
-from apps.reconciliation.types import BREAK_TYPES, BreakFacts, Explanation
+from apps.reconciliation.types import (
+    BREAK_TYPES,
+    BreakFacts,
+    Explanation,
+    Part,
+    SideTotal,
+    Total,
+)
+
+Convert = Callable[[Decimal, str], Decimal]
 
 # A document may be read on one side a moment before its copy exists on the other; the flow from
 # an issued invoice to the ledger takes minutes. After this a missing copy is no timing any more.
@@ -77,3 +88,39 @@ def break_title(type_: str, key: str) -> str:
 def is_given_up(attempts: int) -> bool:
     """Whether a comparison that was taken up this often is not tried any more."""
     return attempts >= MAX_ATTEMPTS
+
+
+def add_up(totals: Sequence[Total], currency: str, convert: Convert) -> Total:
+    """Totals of several legal entities and currencies as one, in ``currency``.
+
+    Converted and rounded once each are the shares of the differences and what the last side, the
+    ledger, keeps. Differences and the other sides are added up from these, so that all figures
+    agree with each other to the minor unit (ADR-0028). ``convert`` knows all currencies.
+    """
+    parts = _parts_together(totals, convert)
+    gaps = tuple(sum(column, Decimal(0)) for column in zip(*(p.gaps for p in parts), strict=True))
+    gaps = gaps or tuple(Decimal(0) for _ in totals[0].gaps)
+    amount = sum((convert(t.sides[-1].amount, t.currency) for t in totals), Decimal(0))
+    amounts = [amount]
+    for gap in reversed(gaps):
+        amounts.insert(0, amounts[0] + gap)
+    sides = tuple(
+        SideTotal(side.side, amounts[place], sum(t.sides[place].count for t in totals))
+        for place, side in enumerate(totals[0].sides)
+    )
+    return Total("", currency, sides, gaps, sum(t.matched for t in totals), parts)
+
+
+def _parts_together(totals: Sequence[Total], convert: Convert) -> tuple[Part, ...]:
+    """Shares of one break type and state as one, in the order of the break types."""
+    found: dict[tuple[str, str], Part] = {}
+    for total in totals:
+        for part in total.parts:
+            gaps = tuple(convert(gap, total.currency) for gap in part.gaps)
+            known = found.get((part.type, part.state))
+            if known:
+                gaps = tuple(a + b for a, b in zip(known.gaps, gaps, strict=True))
+            count = part.count + (known.count if known else 0)
+            found[part.type, part.state] = Part(part.type, part.label, part.state, count, gaps)
+    order = list(BREAK_TYPES)
+    return tuple(found[key] for key in sorted(found, key=lambda key: (order.index(key[0]), key)))

@@ -168,6 +168,13 @@
     }
   });
 
+  // A click anywhere in a row opens it: not on what acts by itself, nor at the end of marking text.
+  document.addEventListener("click", (event) => {
+    const row = event.target.closest(".queue tbody tr[data-id]");
+    if (!row || event.metaKey || event.ctrlKey || String(getSelection())) return;
+    if (!event.target.closest("a, button, input, label, .c-select")) open(row);
+  });
+
   document.addEventListener("change", ({ target }) => {
     if ("selectPage" in target.dataset) {
       rows().map(box).filter(Boolean).forEach((input) => { input.checked = target.checked; });

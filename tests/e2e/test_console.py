@@ -190,7 +190,7 @@ def test_any_id_jumps_to_its_journey(sign_in: SignIn) -> None:
 
 def test_documents_of_a_break_open_below(sign_in: SignIn) -> None:
     page = sign_in("fiona")
-    page.goto("/reconciliation/?bucket=missing_in_erp")
+    page.goto("/reconciliation/?subject=invoice&bucket=missing_in_erp")
     page.locator(".row-link").first.click()
     expect(page.locator("#panel")).to_contain_text("No document on this side.")
     expect(page.locator("#panel .difference")).to_contain_text("148,210.00")

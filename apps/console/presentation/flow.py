@@ -1,19 +1,25 @@
-"""Flow picture of Today: systems are nodes, documents in flight are bands.
+"""Flow picture of Today: systems are nodes, documents on their way are bands.
 
-A band is as high as its count; its solid end is the share that is stuck.
+A band is as high as its count, on one scale with a least height; its solid end is the share that
+is stuck.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
 from apps.console.presentation.percent import whole_percent
 
-WIDTH, HEIGHT = 1000, 196  # drawing units; the width is stretched, the height is pixels
+WIDTH, HEIGHT = 1000, 208  # drawing units; the width is stretched, the height is pixels
 _NODE = 5  # width of a node
 _LAST = 0.84  # the last column stands here, its words are to the right of it
 _TOP = 42  # room for the names above
 _LABEL = 40  # room for two lines of words under a band
-_THINNEST = 7
+_THINNEST = 18  # a band of one document still holds its figure
+_TALLEST = 64
+_EMPTY = 3  # a way on which nothing is
+_PER_DOCUMENT = 12  # a hub with five documents is not drawn as a flood
+_STRAIGHT = 4  # a band that climbs more than this has its figure below
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +34,12 @@ class FlowNode:
 
 @dataclass(frozen=True, slots=True)
 class FlowBand:
-    """Documents between two nodes and how many are stuck, with amounts in one currency."""
+    """Documents between two nodes, how many of them are stuck, and what is written on it."""
 
     source: str
     target: str
     count: int
-    amount: Decimal
+    figure: str
     stuck: int = 0
     stuck_amount: Decimal = Decimal(0)
     reason: str = ""
@@ -120,20 +126,33 @@ def _bands_of(flow: Flow, columns: dict[str, int], gap: int) -> list[FlowBand]:
 
 
 def _scale(flow: Flow) -> float:
-    """Units a document, so that the fullest gap just fits with the words under its bands."""
+    """Units a document, so that every gap fits with the words under its bands."""
     columns = {node.key: node.column for node in flow.nodes}
-    scales = []
+    largest = max((band.count for band in flow.bands), default=0)
+    scales = [_PER_DOCUMENT, _TALLEST / max(1, largest)]
     for gap in set(columns.values()):
         bands = _bands_of(flow, columns, gap)
-        total = sum(band.count for band in bands)
-        if total:
-            scales.append((HEIGHT - _TOP - _LABEL * len(bands) - 4) / total)
-    return min([*scales, 0.2])
+        room = HEIGHT - _TOP - _LABEL * len(bands) - 4
+        scales.append(_fitting((band.count for band in bands), room))
+    return min(scales)
+
+
+def _fitting(counts: Iterable[int], room: float) -> float:
+    """The largest scale at which bands of at least the least height fill no more than the room."""
+    rest = sorted(count for count in counts if count)
+    while rest:
+        scale = room / sum(rest)
+        if rest[0] * scale >= _THINNEST:
+            return scale
+        rest.pop(0)
+        room -= _THINNEST
+    return _PER_DOCUMENT
 
 
 def _stack(bands: list[FlowBand], before: list[_Placed], scale: float) -> list[_Placed]:
-    """Arrivals below each other with room for words; departures close together from their node."""
-    heights = [max(_THINNEST, band.count * scale) for band in bands]
+    """Bands below each other with room for words; they leave a node no higher than they reached
+    it, so that words never lie on a band."""
+    heights = [max(_THINNEST, b.count * scale) if b.count else float(_EMPTY) for b in bands]
     used = sum(heights) + _LABEL * len(bands)
     right = _TOP + max(0.0, (HEIGHT - _TOP - used) / 2 if len(bands) == 1 else 0.0)
     departures: dict[str, float] = {}
@@ -141,7 +160,7 @@ def _stack(bands: list[FlowBand], before: list[_Placed], scale: float) -> list[_
     for band, height in zip(bands, heights, strict=True):
         arrivals = [p.right_y for p in before if p.band.target == band.source]
         left = departures.get(band.source, min([right, *arrivals]))
-        departures[band.source] = left + height + 14
+        departures[band.source] = left + height + _LABEL
         placed.append(_Placed(band, height, left, right))
         right += height + _LABEL
     return placed
@@ -179,7 +198,8 @@ def _band(placed: _Placed, source: FlowNode, target: FlowNode, xs: dict[int, flo
         f"V{top2 + height:.1f}C{middle:.1f} {top2 + height:.1f} {middle:.1f} {top1 + height:.1f}"
         f" {start:.1f} {top1 + height:.1f}Z"
     )
-    figures = (top1 + top2) / 2 + height / 2 - 9 if height >= 18 else max(top1, top2) + height + 1
+    inside = height >= _THINNEST and abs(top1 - top2) < _STRAIGHT and solid < (end - start) / 2
+    figures = top2 + height / 2 - 9 if inside else max(top1, top2) + height + 1
     return BandShape(
         band, source.name, target.name, outline, end - solid, top2, solid, height,
         whole_percent(start + 14, WIDTH), whole_percent(figures, HEIGHT),

@@ -1,50 +1,46 @@
 """Today: what is late, where the money stands, what blocks the close, what waits for you."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import groupby
 from textwrap import shorten
-from urllib.parse import urlencode
+from typing import Any
 
+from django.db.models import Count, Max, Min, Q, Sum
+from django.db.models.functions import Abs
 from django.urls import reverse
 from django.utils import timezone
 
 from apps.approvals.selectors import list_to_decide
 from apps.connectors.selectors import list_connections
-from apps.console.presentation.amounts import short_amount
-from apps.console.presentation.flow import Flow, FlowBand, FlowNode
+from apps.console.access import allowed_pages
+from apps.console.presentation.amounts import approximate, short_amount
+from apps.console.presentation.flow import Flow
 from apps.console.sections.approvals import WaitingApproval, waiting_approvals
-from apps.console.sections.case_rows import CaseRow, case_rows
+from apps.console.sections.case_rows import case_rows
 from apps.console.sections.changes import Change, change_of
-from apps.console.sections.connectors import condition_of
+from apps.console.sections.orders import JourneyRow, journey_rows
+from apps.console.sections.today_flow import flow_note, flow_picture
+from apps.console.sections.today_scope import Scope
 from apps.core.principal import Principal
 from apps.events.models import Event
-from apps.exceptions.models import ExceptionCase
-from apps.exceptions.reporting import ReportingRates
+from apps.exceptions.models import DeadLetter, Severity
 from apps.exceptions.selectors import list_cases
 from apps.exceptions.types import CaseFilter
 from apps.monitoring.flow import flow_bands, since_last_visit
-from apps.monitoring.selectors import count_overdue
+from apps.monitoring.selectors import list_overdue
 from apps.monitoring.types import FlowFigures, SinceLastVisit
 from apps.organisation.selectors import list_periods
 
 ROWS = 5
-NODES = (
-    ("cpq", "CPQ", 0), ("billing", "Billing", 1), ("tax", "Tax", 2),
-    ("provisioning", "Provisioning", 2), ("erp", "ERP", 3),
-)  # fmt: skip
-_LANES_OF_BAND = {
-    ("cpq", "billing"): ("cpq", "billing"), ("billing", "tax"): ("tax",),
-    ("tax", "erp"): ("erp",), ("billing", "provisioning"): ("provisioning",),
-    ("provisioning", "erp"): ("provisioning",),
-}  # fmt: skip
+CHANGES = 8
 _TOLD = (
     "connection.paused", "connection.resumed", "connection.circuit_opened",
-    "connection.circuit_closed", "mapping_version.activated", "approval.approved",
-    "approval.rejected", "exception_family.resolved", "exception_family.regressed",
-    "break.written_off", "period.locked", "period.reopened", "batch.finished",
+    "connection.circuit_closed", "approval.approved", "approval.rejected",
+    "exception_family.resolved", "exception_family.regressed", "break.written_off",
+    "period.locked", "period.reopened", "batch.finished",
 )  # fmt: skip
 
 
@@ -64,10 +60,21 @@ class Blocker:
     title: str
     note: str
     severity: str
+    documents: int
     amount: Decimal
     currency: str
     gate: str
     url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A list's rows, how many there are in all, and the link to all of them."""
+
+    rows: Sequence[Any]
+    count: int
+    url: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,49 +88,78 @@ class Today:
     flow: Flow
     flow_title: str
     flow_note: str
-    late: list[CaseRow]
-    late_count: int
-    blockers: list[Blocker]
-    blocking_count: int
+    late: Block
+    orders: Block
+    blockers: Block
     close_note: str
-    approvals: list[WaitingApproval]
-    approvals_count: int
+    approvals: Block
     changes: list[Change]
     since: dt.datetime
 
 
-def today_of(principal: Principal, *, since: dt.datetime | None, now: dt.datetime) -> Today:
+def today_of(
+    principal: Principal, scope: Scope, *, since: dt.datetime | None, now: dt.datetime
+) -> Today:
     """The page of one person. Without an earlier visit the equation starts at midnight."""
     start = since or timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
-    late = list_cases(principal, CaseFilter(view="at_risk"), now=now)
-    figures = flow_bands(principal, now=now)
-    blocking = list(list_cases(principal, CaseFilter(view="blocks_close"), now=now)[:500])
-    to_decide = list_to_decide(principal)
-    late_count = late.count()
-    rows = list(late[:ROWS])
-    overdue = late.filter(sla_due_at__lt=now).count()
-    rates = ReportingRates(now.date())
+    entity_id = scope.entity.pk if scope.entity else None
+    figures = flow_bands(principal, now=now, entity_id=entity_id, rates=scope.rates)
+    terms = since_last_visit(
+        principal, since=start, now=now, entity_id=entity_id, rates=scope.rates
+    )
+    late, overdue = _late(principal, scope, since, now)
+    orders = _late_orders(principal, scope, now)
     return Today(
-        *_verdict(overdue, late_count - overdue, principal, now),
-        equation=_equation(since_last_visit(principal, since=start, now=now)),
+        *_verdict(overdue, late.count - overdue, orders.count, principal, scope, now),
+        equation=_equation(terms, scope),
         basis=_basis(figures),
-        flow=_flow(figures, principal, now),
+        flow=flow_picture(figures, list(list_connections(principal)), str(entity_id or ""), now),
         flow_title=f"In flight: {figures.count:,} documents, {figures.stuck:,} of them stuck",
-        flow_note=_flow_note(figures),
-        late=case_rows(rows, since=since, beside=False),
-        late_count=late_count,
-        blockers=_blockers(blocking, rates),
-        blocking_count=len(blocking),
-        close_note=_close_note(principal, now),
-        approvals=waiting_approvals(to_decide[:4], now),
-        approvals_count=to_decide.count(),
-        changes=_changes(principal, start),
+        flow_note=flow_note(figures),
+        late=late,
+        orders=orders,
+        blockers=_blockers(principal, scope, now),
+        close_note=_close_note(principal, scope, now),
+        approvals=_approvals(principal, scope, now),
+        changes=_changes(principal, scope, terms),
         since=start,
     )
 
 
-def _verdict(overdue: int, soon: int, principal: Principal, now: dt.datetime) -> tuple[str, str]:
-    waiting = count_overdue(principal, now=now)
+def _late(
+    principal: Principal, scope: Scope, since: dt.datetime | None, now: dt.datetime
+) -> tuple[Block, int]:
+    """Exceptions past their deadline or near it, and how many are past it."""
+    cases = list_cases(principal, CaseFilter(view="at_risk", entity_ids=scope.entity_ids), now=now)
+    counts = cases.order_by().aggregate(
+        all=Count("id"), overdue=Count("id", filter=Q(sla_due_at__lt=now))
+    )
+    rows = case_rows(cases[:ROWS], since=since, beside=False)
+    block = _block(rows, counts["all"], scope.list_url("exceptions", view="at_risk"))
+    return block, counts["overdue"]
+
+
+def _late_orders(principal: Principal, scope: Scope, now: dt.datetime) -> Block:
+    """Orders whose next step should have come."""
+    entity_id = scope.entity.pk if scope.entity else None
+    found = list_overdue(principal, now=now, entity_id=entity_id)
+    codes = {entity.pk: entity.code for entity in scope.entities}
+    rows: list[JourneyRow] = journey_rows(found[:ROWS], codes)
+    return _block(rows, found.count(), scope.list_url("orders", view="late"))
+
+
+def _block(rows: Sequence[Any], count: int, url: str, more: str = "") -> Block:
+    return Block(rows, count, url, f"All {count:,}{more}") if count else Block(rows, 0)
+
+
+def _verdict(
+    overdue: int,
+    soon: int,
+    waiting: int,
+    principal: Principal,
+    scope: Scope,
+    now: dt.datetime,
+) -> tuple[str, str]:
     if overdue or soon or waiting:
         parts = [
             f"{overdue} past SLA" if overdue else "",
@@ -131,115 +167,138 @@ def _verdict(overdue: int, soon: int, principal: Principal, now: dt.datetime) ->
             f"{waiting} {'order' if waiting == 1 else 'orders'} behind a step" if waiting else "",
         ]
         return ", ".join(part for part in parts if part) + ".", ""
-    nearest = list_cases(principal, CaseFilter(), now=now).first()
+    cases = list_cases(principal, CaseFilter(entity_ids=scope.entity_ids), now=now)
+    nearest = cases.first()
     if nearest is None:
         return "Nothing is late.", "Nothing is open."
     due = timezone.localtime(nearest.sla_due_at)
     return "Nothing is late.", f"The next deadline is {due:%a %H:%M}."
 
 
-def _equation(figures: SinceLastVisit) -> list[Term]:
-    base = reverse("exceptions")
+def _equation(figures: SinceLastVisit, scope: Scope) -> list[Term]:
     local = timezone.localtime(figures.since)
     now_text = short_amount(figures.amount_now, figures.currency)
-    closed = f"{base}?view=closed_today"
+    open_cases = scope.list_url("exceptions", view="open")
+    closed = scope.list_url("exceptions", view="closed_today")
+    newest = scope.list_url("exceptions", view="open", sort="-opened")
     return [
-        Term(f"{figures.before:,}", f"open {local:%a %H:%M}", f"{base}?view=open"),
-        Term(f"+{figures.opened:,}", "opened", f"{base}?view=open&sort=-opened"),
-        Term(f"−{figures.closed_by_people:,}", "closed by people", closed),
-        Term(
-            f"−{figures.cleared_themselves:,}", "cleared themselves", f"{base}?view=closed_today"
-        ),
-        Term(f"{figures.now:,}", f"open now, {now_text}", f"{base}?view=open"),
+        Term(f"{figures.before:,}", f"open {local:%a %H:%M}", open_cases),
+        Term(_signed("+", figures.opened), "opened", newest),
+        Term(_signed("−", figures.closed_by_people), "closed by people", closed),
+        Term(_signed("−", figures.cleared_themselves), "cleared themselves", closed),
+        Term(f"{figures.now:,}", f"open now, {now_text}", open_cases),
     ]
+
+
+def _signed(sign: str, figure: int) -> str:
+    return f"{sign}{figure:,}" if figure else "0"
 
 
 def _basis(figures: FlowFigures) -> str:
+    """``USD, rates of 24 Nov 2026``."""
     if figures.rate_date is None:
-        return f"Totals in {figures.currency}"
-    return f"Totals in {figures.currency}, rates of {figures.rate_date:%-d %b %Y}"
+        return figures.currency
+    return f"{figures.currency}, rates of {figures.rate_date:%-d %b %Y}"
 
 
-def _flow(figures: FlowFigures, principal: Principal, now: dt.datetime) -> Flow:
-    notes: dict[str, list[tuple[str, bool]]] = {}
-    for connection in list_connections(principal):
-        condition = condition_of(connection, now)
-        if condition not in ("healthy", "idle"):
-            note = (f"{connection.name} {condition}", True)
-            notes.setdefault(connection.role, []).append(note)
-    bands = tuple(
-        FlowBand(
-            band.source, band.target, band.count, band.amount, band.stuck, band.stuck_amount,
-            shorten(", ".join(band.reasons[:2]), 52, placeholder="…"),
-            _band_url(band.source, band.target),
+def _blockers(principal: Principal, scope: Scope, now: dt.datetime) -> Block:
+    """Blocking cases by cause, the largest amount first; summed by the database."""
+    cases = list_cases(
+        principal, CaseFilter(view="blocks_close", entity_ids=scope.entity_ids), now=now
+    )
+    groups = (
+        cases.order_by("family_id")
+        .values("family_id", "currency", "legal_entity__code")
+        .annotate(
+            cases=Count("id"), worth=Sum(Abs("amount_at_risk")), first=Min("number"),
+            name=Min("title"), gate=Min("flow"), gravest=Min("rank"),
         )
-        for band in figures.bands
-        if band.count
     )  # fmt: skip
-    used = {key for band in bands for key in (band.source, band.target)}
-    nodes = tuple(
-        FlowNode(key, name, column, tuple(notes.get(key, [])[:3]))
-        for key, name, column in NODES
-        if key in used
-    )
-    return Flow(nodes, bands, figures.currency)
+    by_cause = groupby(groups, key=lambda group: group["family_id"])
+    found = [_blocker(list(own), scope) for _, own in by_cause]
+    count = sum(blocker.documents for blocker in found)
+    held = sum((blocker.amount for blocker in found), Decimal(0))
+    found.sort(key=lambda blocker: -blocker.amount)
+    url = scope.list_url("exceptions", view="blocks_close")
+    return _block(found[:ROWS], count, url, f", {approximate(held, scope.rates.currency)}")
 
 
-def _band_url(source: str, target: str) -> str:
-    lanes = [("view", "open"), *(("lane", lane) for lane in _LANES_OF_BAND[source, target])]
-    return f"{reverse('exceptions')}?{urlencode(lanes)}"
-
-
-def _flow_note(figures: FlowFigures) -> str:
-    explained = "Band height is the count; the solid end is the stuck share."
-    if not figures.stuck:
-        return explained
-    worst = max(figures.bands, key=lambda band: band.stuck_amount)
-    names = {key: name for key, name, _ in NODES}
-    held = short_amount(worst.stuck_amount, figures.currency)
-    whole = short_amount(figures.stuck_amount, figures.currency)
-    between = f"Between {names[worst.source]} and {names[worst.target]}"
-    return f"{between} sits {held} of {whole}. {explained}"
-
-
-def _blockers(cases: Sequence[ExceptionCase], rates: ReportingRates) -> list[Blocker]:
-    """Blocking cases by cause, the largest amount first."""
-    ordered = sorted(cases, key=lambda case: str(case.family_id))
-    found = [
-        _blocker(list(group), rates)
-        for _, group in groupby(ordered, key=lambda case: case.family_id)
-    ]
-    return sorted(found, key=lambda blocker: -blocker.amount)[:ROWS]
-
-
-def _blocker(members: Sequence[ExceptionCase], rates: ReportingRates) -> Blocker:
-    first = members[0]
-    entities = sorted({m.legal_entity.code for m in members if m.legal_entity})
-    worths = (rates.convert(m.amount_at_risk, m.currency) or Decimal(0) for m in members)
-    url = f"{reverse('exceptions')}?view=blocks_close&family={first.family_id}"
-    if len(members) == 1:
-        url = reverse("exception", args=[first.reference])
+def _blocker(groups: Sequence[dict[str, Any]], scope: Scope) -> Blocker:
+    first = min(groups, key=lambda group: group["first"])
+    documents = sum(group["cases"] for group in groups)
+    entities = sorted({g["legal_entity__code"] for g in groups if g["legal_entity__code"]})
+    worths = (scope.rates.convert(g["worth"], g["currency"]) or Decimal(0) for g in groups)
+    url = reverse("exception", args=[f"EXC-{first['first']}"])
+    if documents > 1:
+        url = scope.list_url("exceptions", view="blocks_close", family=str(first["family_id"]))
     return Blocker(
-        first.title,
-        f"{len(members)} document{'s' if len(members) > 1 else ''} · {', '.join(entities)}",
-        first.severity,
-        sum(worths, Decimal(0)),
-        rates.currency,
-        first.flow.replace("_", " ").capitalize(),
-        url,
+        title=first["name"],
+        note=f"{documents} document{'s' if documents > 1 else ''} · {', '.join(entities)}",
+        severity=Severity.values[min(group["gravest"] for group in groups)],
+        documents=documents,
+        amount=sum(worths, Decimal(0)),
+        currency=scope.rates.currency,
+        gate=first["gate"].replace("_", " ").capitalize(),
+        url=url,
     )
 
 
-def _close_note(principal: Principal, now: dt.datetime) -> str:
-    """``Nov 2026 closes in 7 days`` for the period that ends next."""
+def _close_note(principal: Principal, scope: Scope, now: dt.datetime) -> str:
+    """``Nov 2026 ends in 7 days`` for the period that ends next."""
     today = now.date()
-    current = list_periods(principal).filter(start__lte=today, end__gt=today).first()
+    periods = list_periods(principal).filter(start__lte=today, end__gt=today)
+    if scope.entity:
+        periods = periods.filter(legal_entity=scope.entity)
+    current = periods.first()
     if current is None:
         return ""
-    days = (current.end - now.date()).days
+    days = (current.end - today).days
     return f"{current.start:%b %Y} ends in {days} day{'' if days == 1 else 's'}"
 
 
-def _changes(principal: Principal, since: dt.datetime) -> list[Change]:
-    events = Event.objects.visible_to(principal).filter(type__in=_TOLD, occurred_at__gt=since)
-    return [change_of(event) for event in events.order_by("-id")[:8]]
+def _approvals(principal: Principal, scope: Scope, now: dt.datetime) -> Block:
+    waiting = scope.of_entity(list_to_decide(principal))
+    rows: list[WaitingApproval] = waiting_approvals(waiting[:4], now)
+    return _block(rows, waiting.count(), reverse("approvals"))
+
+
+def _changes(principal: Principal, scope: Scope, terms: SinceLastVisit) -> list[Change]:
+    """Decisions and incidents since the last visit, the newest first."""
+    activated = Q(type="mapping_version.active", actor_kind="user")
+    events = scope.of_entity(Event.objects.visible_to(principal)).filter(
+        Q(type__in=_TOLD) | activated, occurred_at__gt=terms.since
+    )
+    told = [change_of(event) for event in events.order_by("-id")[:CHANGES]]
+    told += _incidents(principal, scope, terms)
+    return sorted(told, key=lambda change: change.at, reverse=True)[:CHANGES]
+
+
+def _incidents(principal: Principal, scope: Scope, terms: SinceLastVisit) -> Iterable[Change]:
+    """What happened many times, as one line each."""
+    letters = DeadLetter.objects.visible_to(principal).filter(parked_at__gt=terms.since)
+    if scope.entity:
+        letters = letters.filter(legal_entity=scope.entity)
+    if "dead-letters" not in allowed_pages(principal):
+        letters = letters.none()
+    dead = letters.order_by().aggregate(
+        n=Count("id"), last=Max("parked_at"), why=Min("error_message")
+    )
+    lines = (
+        (terms.opened_at, terms.opened, "exception", "opened",
+         f"{terms.now:,} open now", scope.list_url("exceptions", view="open", sort="-opened"),
+         "near"),
+        (terms.cleared_at, terms.cleared_themselves, "exception", "cleared without anybody",
+         "The cause went away", scope.list_url("exceptions", view="closed_today"), "good"),
+        (dead["last"], dead["n"], "message", "went to dead letters", dead["why"] or "",
+         reverse("dead-letters"), "late"),
+    )  # fmt: skip
+    for at, count, noun, words, note, url, tone in lines:
+        if at is not None and count:
+            plural = "" if count == 1 else "s"
+            yield Change(
+                at,
+                f"{count:,} {noun}{plural} {words}",
+                shorten(note, 90, placeholder="…"),
+                url,
+                tone,
+            )

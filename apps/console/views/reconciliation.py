@@ -11,30 +11,31 @@ from apps.console.access import action, form_action, page
 from apps.console.forms import ReasonForm
 from apps.console.listing import Column, csv_response, page_of, render_list
 from apps.console.requests import ConsoleRequest, with_toast
+from apps.console.sections.break_documents import break_detail
 from apps.console.sections.reconciliation import (
     SIDE_NAMES,
     SUBJECT_TITLES,
     Scope,
     amounts_of,
-    break_detail,
     break_rows,
     bucket_tabs,
     buckets_of,
     match_rows,
-    parts_of,
-    scope_links,
     scope_of,
-    sides_of,
+    worth_looking,
+)
+from apps.console.sections.reconciliation_totals import (
+    headline_of,
+    scope_links,
     total_rows,
     visible_totals,
-    worth_looking,
 )
 from apps.core.clock import utc_now
 from apps.organisation.selectors import list_entities
 from apps.reconciliation.models import Break
 from apps.reconciliation.selectors import MATCHED, latest_run, list_breaks, list_matches
 from apps.reconciliation.services import assign_breaks, request_run, write_off_breaks
-from apps.reconciliation.types import SUBJECT_SIDES
+from apps.reconciliation.types import SUBJECT_SIDES, SUBJECTS
 from apps.users.policies import may
 
 EXPORT_HEADER = (
@@ -45,7 +46,7 @@ EXPORT_HEADER = (
 
 @page("reconciliation")
 def reconciliation(request: ConsoleRequest) -> HttpResponse:
-    """Totals, buckets and rows of one subject, entity and currency."""
+    """Totals, buckets and rows of one subject, of one entity and currency or of all."""
     entities = list_entities(request.principal)
     selected = request.GET.get("sel", "")
     scope = scope_of(request, entities)
@@ -72,10 +73,8 @@ def reconciliation(request: ConsoleRequest) -> HttpResponse:
         ],
         "scopes": scope_links(run, scope, request.principal, entities),
         "run": run,
-        "total": totals[0] if len(totals) == 1 else None,
-        "totals": total_rows(totals, scope),
-        "sides": sides_of(totals[0]) if len(totals) == 1 else [],
-        "parts": parts_of(totals[0]) if len(totals) == 1 else [],
+        "headline": headline_of(totals, scope, utc_now().date()),
+        "totals": total_rows(totals, scope) if len(totals) > 1 else [],
         "views": bucket_tabs(buckets, scope),
         "columns": _columns(scope),
         "page": shown,
@@ -142,7 +141,7 @@ def drawer(request: ConsoleRequest, number: str) -> HttpResponse:
 @action("reconciliation.decide")
 def run_again(request: ConsoleRequest) -> HttpResponse:
     """Compare the sides again; the result appears when the run has finished."""
-    subject = request.POST.get("subject", "invoice")
+    subject = request.POST.get("subject", SUBJECTS[0])
     try:
         request_run(subject, requested_by=request.principal.actor, now=utc_now())
         messages.success(request, "The comparison runs; this page follows when it is done.")

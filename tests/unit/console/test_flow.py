@@ -1,7 +1,5 @@
 """Flow picture: comparable heights, a stuck end, no band outside of the drawing."""
 
-from decimal import Decimal
-
 from apps.console.presentation.flow import HEIGHT, Flow, FlowBand, FlowNode, lay_out_flow
 
 NODES = (
@@ -14,7 +12,7 @@ NODES = (
 
 
 def _band(source: str, target: str, count: int, stuck: int = 0) -> FlowBand:
-    return FlowBand(source, target, count, Decimal(count * 100), stuck)
+    return FlowBand(source, target, count, str(count), stuck)
 
 
 def _flow(*bands: FlowBand) -> Flow:
@@ -51,6 +49,29 @@ def test_everything_stays_inside() -> None:
         ("CPQ", "Billing"),
         ("Billing", "Tax"),
     ]
+
+
+def test_few_documents_make_low_bands_with_room_for_their_figure() -> None:
+    shape = lay_out_flow(_flow(_band("cpq", "billing", 1), _band("billing", "tax", 3)))
+
+    assert [band.height for band in shape.bands] == [18, 36]
+
+
+def test_the_least_height_takes_no_room_from_the_words() -> None:
+    bands = (_band("billing", "tax", 900), _band("billing", "provisioning", 1))
+    shape = lay_out_flow(_flow(*bands))
+
+    large, small = shape.bands
+    assert small.height == 18
+    assert large.stuck_y + large.height + 40 <= small.stuck_y
+    assert small.stuck_y + small.height + 40 <= HEIGHT
+
+
+def test_a_way_without_documents_is_a_line() -> None:
+    shape = lay_out_flow(_flow(_band("cpq", "billing", 5), _band("billing", "provisioning", 0)))
+
+    assert shape.bands[1].height == 3
+    assert len(shape.nodes) == 5
 
 
 def test_an_idle_hub_has_nothing_stuck() -> None:

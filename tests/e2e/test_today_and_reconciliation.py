@@ -40,7 +40,7 @@ def test_no_amount_is_cut_on_a_telephone(sign_in: SignIn, path: str, width: int)
     assert _cut(page) == []
 
 
-@pytest.mark.parametrize("width", [1440, 1024, 800])
+@pytest.mark.parametrize("width", [1440, 1200, 800])
 @pytest.mark.parametrize("path", NARROW)
 def test_no_amount_is_cut_on_wider_screens(sign_in: SignIn, path: str, width: int) -> None:
     page = sign_in("ada", width=width)

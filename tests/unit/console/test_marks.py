@@ -80,7 +80,7 @@ def test_query_changes_and_removes_keys() -> None:
 @override_settings(USE_THOUSAND_SEPARATOR=True)
 def test_geometry_and_ids_survive_the_thousand_separator() -> None:
     nodes = (FlowNode("a", "A", 0), FlowNode("b", "B", 1))
-    flow = Flow(nodes, (FlowBand("a", "b", 1500, Decimal(1), 1200),), "USD")
+    flow = Flow(nodes, (FlowBand("a", "b", 1500, "1,500", 1200),), "USD")
     timeline = Timeline((("a", "A"),), (TimelineStep("a", "S", NOW, None, "running"),), NOW)
 
     drawn = render("{% flow flow %}", flow=flow)
@@ -88,7 +88,7 @@ def test_geometry_and_ids_survive_the_thousand_separator() -> None:
     drawn += render('{% stack parts label="x" %}', parts=[Part("a", 5000, "5,000")])
     drawn += render("{% spark values %}", values=[1000, 2000])
 
-    assert 'viewBox="0 0 1000 196"' in drawn
+    assert 'viewBox="0 0 1000 208"' in drawn
     assert not [line for line in drawn.splitlines() if ',"' in line or ',0"' in line]
 
 

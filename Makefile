@@ -15,10 +15,11 @@ UV      := $(shell sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements/dev.lock)
 
 .DEFAULT_GOAL := help
 .PHONY: help env demo demo-reset test test-e2e test-fast test-platform flow soak faults check lint types contracts \
-        templates migrations erp screenshots lock bench-ingest bench-poison bench-flow bench-engine
+        templates migrations erp screenshots lock bench-ingest bench-poison bench-flow bench-engine \
+        bench-data bench-growth
 
 help: ## Show this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 demo: .venv/.ok ## Start everything with the demo scenario; prints the console's address
 	@exec $(STACK) demo
@@ -55,6 +56,17 @@ bench-poison: .venv/.ok ## Measure what one failing event costs its neighbours
 
 bench-flow: .venv/.ok ## Measure what an amendment costs beside the bare calls (QUICK=1: roughly)
 	@exec $(STACK) --dir .run-bench-flow product -- $(PY) -m benchmarks.flow
+
+# The sales that are multiplied are played once; the databases stay until .run-bench-data is deleted.
+BENCH_DATA := $(STACK) --dir .run-bench-data/story
+.run-bench-data/story/played: | .venv/.ok
+	@$(BENCH_DATA) product -- $(PY) -m benchmarks.data.story && touch $@
+
+bench-data: .run-bench-data/story/played ## Make databases with 10,000 and TRANSACTIONS (1,000,000) transactions
+	@exec $(BENCH_DATA) exec --durable -- $(PY) -m benchmarks.data
+
+bench-growth: .run-bench-data/story/played ## Measure a transaction beside 10,000 and beside TRANSACTIONS others
+	@exec $(BENCH_DATA) exec --durable -- $(PY) -m benchmarks.growth
 
 # The first layer tries every named place one by one; the second breaks real processes by a seed.
 faults: .venv/.ok ## Break everything on purpose, check the books (TIER=ci|milestone|release SEED=n)

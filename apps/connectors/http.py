@@ -125,6 +125,7 @@ class Session:
     declared: frozenset[str] | None = None  # operations that may write; None outside a lane
     sent: list[str] = field(default_factory=list)  # writes that left for the platform
     writes_until: Callable[[], float] | None = None  # monotonic; no write is sent after it
+    granting: asyncio.Lock = field(default_factory=asyncio.Lock)  # one asks for a token, all wait
 
     def about(
         self, subject_type: str, subject_id: uuid.UUID, journey_id: uuid.UUID | None

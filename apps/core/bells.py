@@ -18,11 +18,16 @@ MOST_WAITING = 1000
 
 
 class Bell(NamedTuple):
-    """A task's name, the ids it is about, and the queue of the workers that shall hear it."""
+    """A task's name, the ids it is about, and the queue of the workers that shall hear it.
+
+    ``gap``: seconds from one ring of this process to the next, for work that is cheaper done for
+    many changes at once than for each. The first is rung at once, later ones at the gap's end.
+    """
 
     task: str
     ids: tuple[str, ...] = ()
     queue: str = "default"
+    gap: float = 0.0
 
 
 class BellRinger:
@@ -34,7 +39,8 @@ class BellRinger:
         os.register_at_fork(after_in_child=self._begin)  # a thread does not survive a fork
 
     def _begin(self) -> None:
-        self._waiting: dict[Bell, None] = {}
+        self._waiting: dict[Bell, float] = {}  # monotonic seconds from which it may be rung
+        self._rung: dict[Bell, float] = {}  # those with a gap
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._last_sent: float | None = None
@@ -43,7 +49,8 @@ class BellRinger:
         """Have a bell rung soon. Returns at once, whatever the broker does."""
         with self._changed:
             if len(self._waiting) < MOST_WAITING:
-                self._waiting[bell] = None
+                last = self._rung.get(bell)
+                self._waiting.setdefault(bell, 0.0 if last is None else last + bell.gap)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="bells", daemon=True)
                 self._thread.start()
@@ -65,10 +72,16 @@ class BellRinger:
 
     def _next(self) -> Bell:
         with self._changed:
-            while not self._waiting:
-                self._changed.wait()
-            bell = next(iter(self._waiting))
+            while True:
+                now = time.monotonic()
+                bell = next((b for b, due in self._waiting.items() if due <= now), None)
+                if bell is not None:
+                    break
+                soonest = min(self._waiting.values(), default=None)
+                self._changed.wait(None if soonest is None else soonest - now)
             del self._waiting[bell]
+            if bell.gap:
+                self._rung[bell] = now
             return bell
 
     @staticmethod

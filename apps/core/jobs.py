@@ -26,9 +26,9 @@ def divert(take: Callable[[Bell], bool] | None) -> None:
     _diverted = take
 
 
-def enqueue(task: str, *ids: str, queue: str = "default") -> None:
+def enqueue(task: str, *ids: str, queue: str = "default", gap: float = 0.0) -> None:
     """Ring a task by name now, without waiting for the broker. A lost bell costs a delay only."""
-    bell = Bell(task, ids, queue)
+    bell = Bell(task, ids, queue, gap)
     if _diverted is None or not _diverted(bell):
         _ringer.ring(bell)
 
@@ -63,7 +63,7 @@ class _OnCommit:
             gathered.setdefault(self.bell, self)
 
     def ring(self) -> None:
-        enqueue(self.bell.task, *self.bell.ids, queue=self.bell.queue)
+        enqueue(self.bell.task, *self.bell.ids, queue=self.bell.queue, gap=self.bell.gap)
 
 
 _gathered: ContextVar[dict[Bell, _OnCommit] | None] = ContextVar("gathered", default=None)
@@ -85,9 +85,9 @@ def bells_gathered() -> Iterator[None]:
             bell.ring()
 
 
-def enqueue_on_commit(task: str, *ids: str, queue: str = "default") -> None:
+def enqueue_on_commit(task: str, *ids: str, queue: str = "default", gap: float = 0.0) -> None:
     """Ring after the surrounding transaction commits; once per task and ids in a transaction."""
-    bell = Bell(task, ids, queue)
+    bell = Bell(task, ids, queue, gap)
     waiting = transaction.get_connection().run_on_commit
     if not any(isinstance(hook[1], _OnCommit) and hook[1].bell == bell for hook in waiting):
         transaction.on_commit(_OnCommit(bell), robust=True)

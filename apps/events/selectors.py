@@ -22,14 +22,38 @@ def settled_before() -> int:
         return int(cursor.fetchone()[0])
 
 
+# ORDER BY and LIMIT, where EXISTS would do, make the planner begin at the cursor: for EXISTS it
+# expects a match soon wherever it begins, and reads the whole log when there is none.
 _READERS = """
 WITH horizon AS (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS xid)
-SELECT horizon.xid::text::bigint, reader.name, c.name IS NULL, EXISTS (
-  SELECT FROM events_event e
-  WHERE (e.xid, e.id) > (coalesce(c.xid, 0)::text::xid8, coalesce(c.last_id, 0))
-    AND e.xid < horizon.xid AND e.type = ANY(reader.types::text[]))
-FROM horizon, unnest(%s::text[], %s::text[]) AS reader(name, types)
+SELECT horizon.xid::text::bigint, reader.name, c.name IS NULL, unread.id IS NOT NULL
+FROM horizon CROSS JOIN unnest(%s::text[], %s::text[]) AS reader(name, types)
 LEFT JOIN events_cursor c ON c.name = reader.name
+LEFT JOIN LATERAL (
+  SELECT e.id FROM events_event e
+  WHERE (e.xid, e.id) > (coalesce(c.xid, 0)::text::xid8, coalesce(c.last_id, 0))
+    AND e.xid < horizon.xid AND e.type = ANY(reader.types::text[])
+  ORDER BY e.xid, e.id LIMIT 1) AS unread ON true
+"""
+_UNREAD = """
+SELECT EXISTS (
+  SELECT FROM events_cursor c CROSS JOIN LATERAL (
+    SELECT e.id FROM events_event e
+    WHERE (e.xid, e.id) > (c.xid::text::xid8, c.last_id)
+      AND e.xid < pg_snapshot_xmin(pg_current_snapshot())
+    ORDER BY e.xid, e.id LIMIT 1) AS unread)
+OR NOT EXISTS (SELECT FROM events_cursor)
+"""
+_UNSEALED = """
+SELECT EXISTS (
+  SELECT FROM (SELECT) AS once
+  LEFT JOIN (SELECT event_id FROM events_seal ORDER BY position DESC LIMIT 1) link ON true
+  LEFT JOIN events_event sealed ON sealed.id = link.event_id
+  CROSS JOIN LATERAL (
+    SELECT e.id FROM events_event e
+    WHERE (e.xid, e.id) > (coalesce(sealed.xid, '0'), coalesce(sealed.id, 0))
+      AND e.xid < pg_snapshot_xmin(pg_current_snapshot())
+    ORDER BY e.xid, e.id LIMIT 1) AS unsealed)
 """
 
 
@@ -101,12 +125,7 @@ def count_transitions_without_actor() -> int:
 def has_unread() -> bool:
     """Whether some settled event lies after the cursor of a subscriber."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT EXISTS (SELECT FROM events_cursor c WHERE EXISTS (SELECT FROM events_event e "
-            "WHERE e.xid < pg_snapshot_xmin(pg_current_snapshot()) "
-            "AND (e.xid, e.id) > (c.xid::text::xid8, c.last_id))) "
-            "OR NOT EXISTS (SELECT FROM events_cursor)"
-        )
+        cursor.execute(_UNREAD)
         return bool(cursor.fetchone()[0])
 
 
@@ -114,10 +133,5 @@ def has_unsealed() -> bool:
     """Whether some settled event has no link in the chain yet. Events are sealed in their order
     of (xid, id), so that a number below the newest sealed one may still be without a link."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT EXISTS (SELECT FROM events_event WHERE xid < "
-            "pg_snapshot_xmin(pg_current_snapshot()) AND (xid, id) > ALL (SELECT e.xid, e.id "
-            "FROM events_event e JOIN (SELECT event_id FROM events_seal ORDER BY position DESC "
-            "LIMIT 1) last ON last.event_id = e.id))"
-        )
+        cursor.execute(_UNSEALED)
         return bool(cursor.fetchone()[0])

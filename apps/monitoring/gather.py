@@ -11,7 +11,7 @@ from apps.connectors.models import Connection
 from apps.exceptions.models import OPEN_STATES, ExceptionCase
 from apps.mappings.models import ExternalReference
 from apps.postings.models import Posting
-from apps.workflows.models import Step
+from apps.workflows.models import Step, WorkflowRun
 
 
 @dataclass
@@ -26,9 +26,10 @@ class JourneyFacts:
     amendments: list[Amendment] = field(default_factory=list)
     invoices: list[Invoice] = field(default_factory=list)
     postings: list[Posting] = field(default_factory=list)
-    steps: list[Step] = field(default_factory=list)
     cases: list[ExceptionCase] = field(default_factory=list)
     references: list[ExternalReference] = field(default_factory=list)
+    provisioned: set[uuid.UUID] = field(default_factory=set)  # orders and amendments
+    taken_back: set[uuid.UUID] = field(default_factory=set)  # whose run was compensated
 
     def is_empty(self) -> bool:
         return not (self.quotes or self.orders or self.invoices or self.cases)
@@ -58,9 +59,7 @@ def gather(journey_ids: Sequence[uuid.UUID]) -> Gathered:
     for name, rows in _rows(ids):
         for row in rows:
             getattr(journeys[row.journey_id], name).append(row)
-    for step in Step.objects.filter(run__journey_id__in=ids).select_related("run").order_by("id"):
-        assert step.run.journey_id is not None  # noqa: S101 - the filter says so
-        journeys[step.run.journey_id].steps.append(step)
+    _attach_progress(journeys)
     _attach_references(journeys)
     return Gathered(journeys, {c.id: c for c in Connection.objects.all()})
 
@@ -91,6 +90,23 @@ def _rows(ids: Sequence[uuid.UUID]) -> list[tuple[str, Any]]:
             ExceptionCase.objects.filter(**of, state__in=OPEN_STATES).order_by("number"),
         ),
     ]
+
+
+def _attach_progress(journeys: dict[uuid.UUID, JourneyFacts]) -> None:
+    """What runs came to. A journey has some dozen steps; only one says something of it."""
+    runs = WorkflowRun.objects.filter(journey_id__in=list(journeys), state="compensated")
+    for journey_id, subject_id in runs.values_list("journey_id", "subject_id"):
+        journeys[_known(journey_id)].taken_back.add(subject_id)
+    steps = Step.objects.filter(
+        run__journey_id__in=list(journeys), name="provisioned", state="succeeded"
+    )
+    for journey_id, subject_id in steps.values_list("run__journey_id", "run__subject_id"):
+        journeys[_known(journey_id)].provisioned.add(subject_id)
+
+
+def _known(journey_id: uuid.UUID | None) -> uuid.UUID:
+    assert journey_id is not None  # noqa: S101 - the filter says so
+    return journey_id
 
 
 def _attach_references(journeys: dict[uuid.UUID, JourneyFacts]) -> None:

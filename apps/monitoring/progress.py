@@ -14,7 +14,7 @@ WRITTEN = ("confirmed",)  # read back, and it says what was meant
 def generations_of(facts: JourneyFacts) -> list[GenerationFacts]:
     """How far the original order and each amendment have come."""
     ledger = in_ledger(facts)
-    sold = [order for order in facts.orders[:1] if not is_taken_back(facts, order.id)]
+    sold = [order for order in facts.orders[:1] if order.id not in facts.taken_back]
     found = [_original(facts, order, ledger) for order in sold]
     return found + [_amendment(facts, amendment, ledger) for amendment in facts.amendments]
 
@@ -34,23 +34,6 @@ def _posted(facts: JourneyFacts, operation: str, kind: str = "") -> set[uuid.UUI
     }
 
 
-def is_provisioned(facts: JourneyFacts, subject_id: uuid.UUID) -> bool:
-    """Whether provisioning has answered for an order or amendment."""
-    return any(
-        step.name == "provisioned" and step.state == "succeeded"
-        for step in facts.steps
-        if step.run.subject_id == subject_id
-    )
-
-
-def is_taken_back(facts: JourneyFacts, subject_id: uuid.UUID) -> bool:
-    """Whether what was done for an order was undone: nothing more is expected of it."""
-    return any(
-        step.run.state == "compensated" and step.run.subject_id == subject_id
-        for step in facts.steps
-    )
-
-
 def _original(facts: JourneyFacts, order: Order, ledger: set[uuid.UUID]) -> GenerationFacts:
     quote = next((q for q in facts.quotes if q.id == order.quote_id), None)
     return GenerationFacts(
@@ -60,7 +43,7 @@ def _original(facts: JourneyFacts, order: Order, ledger: set[uuid.UUID]) -> Gene
         accepted_at=(quote.accepted_at if quote else None) or order.created_at,
         bills_from=_midnight(order.start_date, facts),
         subscribed=order.id in _posted(facts, "subscription.create"),
-        provisioned=is_provisioned(facts, order.id),
+        provisioned=order.id in facts.provisioned,
         settled=order.booked_at is not None,
         expects_invoice=order.net != 0,
         invoices=_invoices(facts, 0, ledger),
@@ -77,7 +60,7 @@ def _amendment(
         accepted_at=amendment.created_at,
         bills_from=_midnight(amendment.effective_date, facts),
         subscribed=amendment.id in _posted(facts, "subscription.change"),
-        provisioned=is_provisioned(facts, amendment.id),
+        provisioned=amendment.id in facts.provisioned,
         settled=amendment.applied_at is not None,
         modified=amendment.id in _posted(facts, "journal.create", "amendment"),
         expects_invoice=amendment.prorated_net > 0,

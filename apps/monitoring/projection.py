@@ -11,7 +11,7 @@ from apps.core.codec import to_json
 from apps.monitoring.gather import JourneyFacts
 from apps.monitoring.models import Journey, JourneyItem
 from apps.monitoring.policies import expected_next
-from apps.monitoring.progress import WRITTEN, generations_of, is_provisioned, is_taken_back
+from apps.monitoring.progress import WRITTEN, generations_of
 from apps.monitoring.types import Expected
 
 MOVING = ("queued", "sending", "unknown", "posted")
@@ -53,7 +53,7 @@ def _quote_item(facts: JourneyFacts, quote: Quote) -> JourneyItem:
 
 
 def _order_item(facts: JourneyFacts, order: Order) -> JourneyItem:
-    back = is_taken_back(facts, order.id)
+    back = order.id in facts.taken_back
     note = "taken back" if back else "booked" if order.booked_at else "being activated"
     return JourneyItem(
         lane="cpq", generation=0, kind="order", key=order.number, title=order.number,
@@ -101,8 +101,8 @@ def _posting_item(
     state = _state(posting.state)
     name = NAMES.get(posting.operation, posting.operation)
     if posting.operation in ("entitlement.provision", "entitlement.change") and state == "done":
-        live = is_provisioned(facts, posting.document_id)
-        state = "done" if live or is_taken_back(facts, posting.document_id) else "running"
+        answered = posting.document_id in facts.provisioned | facts.taken_back
+        state = "done" if answered else "running"
     return JourneyItem(
         lane=connection.role if connection else "erp",
         generation=facts.generation_of(posting.document_type, posting.document_id),

@@ -3,12 +3,9 @@
 from celery import shared_task
 
 from apps.core.clock import utc_now
-from apps.core.jobs import enqueue
-from apps.core.stopping import keep_working
 from apps.monitoring import services
 
 
-@shared_task(name="monitoring.rebuild")
+@shared_task(name=services.REBUILD)
 def rebuild() -> None:
-    if keep_working(lambda: services.rebuild_changed(now=utc_now())):
-        enqueue("monitoring.rebuild")
+    services.rebuild_changed(now=utc_now())

@@ -1,5 +1,6 @@
 """Pure decisions about runs: what may be asked of them, in words that say what to do instead."""
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -138,6 +139,17 @@ def _undecided(step: StepFacts) -> str:
     )
 
 
+def is_last_dispatch(attempts: int) -> bool:
+    """Whether a run that fails at its ``attempts``-th dispatch is not tried again."""
+    return attempts >= MOST_DISPATCHES
+
+
 def is_given_up(attempts: int) -> bool:
     """Whether a run that is dispatched for the ``attempts``-th time goes to a person instead."""
     return attempts > MOST_DISPATCHES
+
+
+def pause_after(attempts: int, chance: float) -> dt.timedelta:
+    """How long a run that failed at its ``attempts``-th dispatch rests: a share (``chance``, 0 to
+    1) of 2 s, 4 s, 8 s …, so that runs that failed together do not come back together."""
+    return dt.timedelta(seconds=chance * 2**attempts)

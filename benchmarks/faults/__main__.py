@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.faults.outcome import figures, summary
 from benchmarks.faults.page import write_page
 from benchmarks.faults.plan import TIERS, Tier, chunk_seed
-from benchmarks.faults.run import Chunk, run_chunk, say
+from benchmarks.faults.run import Chunk, check_plan, run_chunk, say
 from benchmarks.report import report
 from q2c.stack.errors import Interrupted, StackError
 from q2c.stack.layout import REPOSITORY
@@ -80,6 +80,7 @@ def main(argv: list[str] | None = None) -> int:
     name = "-".join(part for part in (tested, tier.name, str(options.seed), trial) if part)
     say(f"{tier.name} tier, seed {options.seed}, commit {tested}")
     try:
+        check_plan(options.only)
         played = play(chunks_of(tier, options.seed, options), HOME / "chunks" / name)
     except StackError as error:
         sys.stderr.write(f"\n{error}\n")

@@ -17,6 +17,7 @@ import redis
 from benchmarks.faults.database import HubDatabase
 from benchmarks.faults.people import Operator
 from benchmarks.faults.plan import Planned
+from benchmarks.faults.returns import Returns
 from benchmarks.faults.stack import Stack
 from scenario.hub import HubRefused
 from scenario.platforms import PlatformRefused
@@ -58,6 +59,7 @@ class Scene:
     chance: Random
     struck: Struck
     poisons: deque[str]  # what is put here makes the CRM fail on the next quotes sold
+    returns: Returns
 
     @property
     def what(self) -> dict[str, Any]:
@@ -100,9 +102,15 @@ class Conductor:
     """Runs the schedule in the main thread, which alone may start processes."""
 
     def __init__(
-        self, stack: Stack, hub: HubDatabase, strikes: dict[str, Strike], operator: Operator
+        self,
+        stack: Stack,
+        hub: HubDatabase,
+        strikes: dict[str, Strike],
+        operator: Operator,
+        returns: Returns,
     ) -> None:
         self.stack, self.hub, self.strikes, self.operator = stack, hub, strikes, operator
+        self.returns = returns
         self.poisons: deque[str] = deque()
         self.on_strike: Callable[[float], None] = lambda _: None
         self.log: list[Struck] = []
@@ -131,7 +139,8 @@ class Conductor:
     def _scene(self, planned: Planned) -> Scene:
         struck = Struck(planned.number, planned.family, planned.kind, dict(planned.what))
         struck.at = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
-        return Scene(self.stack, self.hub, Random(planned.seed), struck, self.poisons)
+        return Scene(self.stack, self.hub, Random(planned.seed), struck, self.poisons,
+                     self.returns)  # fmt: skip
 
     def _watch(self, struck: list[Struck]) -> None:
         """Measure from the faults' end; a process that is down is started again meanwhile."""

@@ -15,7 +15,7 @@ SELECT (SELECT count(*) FROM ingestion_delivery WHERE split_at IS NULL AND creat
  + (SELECT count(*) FROM ingestion_inboundevent WHERE created_at <= %(at)s
     AND (state IN ('received', 'processing') OR (state = 'waiting' AND wait_reason = 'fetch')))
  + (SELECT count(*) FROM workflows_workflowrun WHERE due_at IS NOT NULL AND created_at <= %(at)s
-    AND state IN ('pending', 'running', 'waiting'))
+    AND state IN ('pending', 'running', 'waiting', 'compensating'))
  + (SELECT count(*) FROM (
       SELECT DISTINCT ON (connection_id, ordering_key) state, created_at FROM postings_posting
       WHERE state = ANY(%(open)s) {skipped}

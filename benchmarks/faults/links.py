@@ -29,6 +29,8 @@ WRITES: list[tuple[str, str, str]] = [
     ("provisioning", "POST", "/events"),
     ("salesforce", "PATCH", "/sobjects/"),
 ]
+# What is read back of these shows whose they are: a mix-up is seen, and people decide.
+DOCUMENTS = ("netsuite", "POST", "/record/v1/(invoice|journalEntry)")
 TOXICS: dict[str, dict[str, Any]] = {
     "latency": {"seconds": 2.0, "jitter": 1.5, "direction": "both"},
     "reset": {"bytes": 150},
@@ -80,7 +82,8 @@ def end_platform_faults() -> None:
 def ill_platform(scene: Scene) -> Iterator[float]:
     """A fault that the platform itself makes, on the hub's calls alone."""
     kind = scene.what["kind"]
-    vendor, method, paths = scene.chance.choice(WRITES)
+    known = [DOCUMENTS] if scene.what.get("of") == "documents" else WRITES
+    vendor, method, paths = scene.chance.choice(known)
     platform = Platform(vendor)
     spec: dict[str, Any] = {
         "kind": kind,

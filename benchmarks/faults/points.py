@@ -24,6 +24,17 @@ def strike_at_point(scene: Scene) -> Iterator[float]:
     yield from _armed(scene, action, count)
 
 
+def kill_while_undoing(scene: Scene) -> Iterator[float]:
+    """People take back two invoices more, and whoever passes a place meanwhile is killed."""
+    scene.returns.more += 2
+    waited = 0.0
+    while waited < PATIENCE and scene.returns.undoing() <= 0:
+        yield 0.1
+        waited += 0.1
+    scene.notes["undoing"] = scene.returns.undoing()
+    yield from _armed(scene, "kill", 2)
+
+
 def stop_at_point(scene: Scene) -> Iterator[float]:
     """Freeze the next process that passes a place until its lease is over and taken; then it
     wakes with an answer in its hands that is no longer its own."""
@@ -77,5 +88,6 @@ POINT_STRIKES: dict[str, Strike] = {
     "kill-before-commit": strike_at_point,
     "kill-after-commit": strike_at_point,
     "cut-before-commit": strike_at_point,
+    "kill-while-undoing": kill_while_undoing,
     "stop-at-point": stop_at_point,
 }

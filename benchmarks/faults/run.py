@@ -11,6 +11,7 @@ from typing import Any
 
 import redis
 
+from apps.core.failpoints import CATALOGUE
 from benchmarks.faults.company import Trade, plan_trade, set_up
 from benchmarks.faults.conductor import Conductor
 from benchmarks.faults.database import HubDatabase
@@ -20,9 +21,10 @@ from benchmarks.faults.judge import judge
 from benchmarks.faults.ledgers import Ledgers
 from benchmarks.faults.links import LINK_STRIKES, PLATFORM_STRIKES, end_platform_faults
 from benchmarks.faults.people import Helpers, Operator
-from benchmarks.faults.plan import Planned, meetings, schedule
+from benchmarks.faults.plan import FAMILIES, Planned, meetings, schedule, unknown
 from benchmarks.faults.points import POINT_STRIKES
 from benchmarks.faults.processes import PROCESS_STRIKES
+from benchmarks.faults.returns import Returns
 from benchmarks.faults.stack import Stack
 from q2c.stack.errors import StackError
 from q2c.stack.session import session
@@ -31,6 +33,7 @@ MANY = 5000  # draws, when only some kinds are wanted
 WINDOW = 60  # rows in motion above which nobody sells more
 WARM_SECONDS = 60.0
 DRAIN_SECONDS = 100.0
+RETURN_SECONDS = 30.0
 SEAL_SECONDS = 20.0  # the chain may be five seconds behind
 STRIKES = {
     **POINT_STRIKES, **PROCESS_STRIKES, **LINK_STRIKES, **PLATFORM_STRIKES, **INBOUND_STRIKES
@@ -68,6 +71,22 @@ class Chunk:
         return self.number % 2 == 1
 
 
+def check_plan(only: str = "") -> None:
+    """Raises ``StackError`` when the plan, or ``only``, names what nobody can strike."""
+    missing = unknown(STRIKES, CATALOGUE)
+    missing += [f"kind {word}" for word in only.split(",") if word and word not in strikable()]
+    if missing:
+        raise StackError(
+            f"Nobody can strike these: {', '.join(missing)}. Correct benchmarks/faults/plan.py or "
+            f"--only; the failpoints are in apps/core/failpoints.py, the kinds in run.STRIKES."
+        )
+
+
+def strikable() -> set[str]:
+    """What ``only`` may name: families and kinds."""
+    return {*FAMILIES, *STRIKES}
+
+
 def say(line: str) -> None:
     sys.stdout.write(f"  {line}\n")
     sys.stdout.flush()
@@ -92,29 +111,40 @@ class _Play:
         self.hub = HubDatabase(stack.owner_url)
         operator = Operator(self.hub)
         self.operator = operator
-        self.conductor = Conductor(stack, self.hub, STRIKES, operator)
         chance = Random(f"trade:{chunk.seed}")
         kinds = plan_trade(chunk.transactions, chance)
         self.trade = Trade(kinds, chance, self.hub.moving, WINDOW)
+        self.returns = Returns(self.hub, lambda: self.trade.done["invoice"])
+        self.conductor = Conductor(stack, self.hub, STRIKES, operator, self.returns)
         self.conductor.on_strike, self.conductor.poisons = self.trade.allow, self.trade.poisons
 
     def play(self) -> dict[str, Any]:
         begun = time.monotonic()
+        self.begun = begun
         usual_policy(self.chunk.seed)
         self.trade.start()
+        self.returns.start()
         self._warm_up()
         before = self._resources()
+        self._told("business flows")
         self.conductor.run(self.chunk.groups(), say)
+        self._told("faults")
         self._finish_trade()
+        self._told("the rest of the trade")
         traded = time.monotonic() - begun
         self._quiet()  # what is poisoned dies before the platforms are well again
+        self._told("quiet")
         end_platform_faults()
         helpers = Helpers(self.hub, Ledgers.references, say)
         left = helpers.settle(self._quiet)
+        self._told("people")
         self._quiet()
+        self._told("quiet again")
         self.conductor.wait_for(lambda: unsealed(self.hub) == 0, SEAL_SECONDS)
+        self._told("sealed")
         say(f"settled by people: {helpers.did}, still open: {len(left)}")
         verdict = judge(self.stack, self.hub, self.trade, self.conductor.log, left, before)
+        self._told("judged")
         return {
             "chunk": self.chunk.number,
             "seed": self.chunk.seed,
@@ -131,6 +161,9 @@ class _Play:
             **verdict,
         }
 
+    def _told(self, stage: str) -> None:
+        say(f"{stage} after {time.monotonic() - self.begun:.0f} s")
+
     def _warm_up(self) -> None:
         """Faults begin once business flows; an early strike would hit nothing."""
         enough = min(10, self.chunk.transactions // 4)
@@ -144,6 +177,8 @@ class _Play:
         total, seconds = self.chunk.transactions, 2.0 * self.chunk.transactions + 60
         if not self.conductor.wait_for(lambda: not self.trade.is_alive(), seconds):
             self.trade.stopped.set()
+        self.conductor.wait_for(self.returns.is_done, RETURN_SECONDS)
+        self.returns.stopped.set()
         say(f"{self.trade.made} of {total} transactions made: {dict(Counter(self.trade.done))}")
 
     def _quiet(self) -> bool:

@@ -14,15 +14,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
 
+from benchmarks.deals import plain_deals, sell
 from benchmarks.flow.recorder import Call, Recorder, write
 from benchmarks.flow.spent import spent_by_role
 from benchmarks.product import ask
@@ -30,7 +29,7 @@ from benchmarks.report import Figure, report
 from scenario.drive import SalesTeam
 from scenario.hub import wait_until
 from scenario.watch import hub_state
-from scenario.world import PRODUCTS, Buyer, Deal, Line, buyers
+from scenario.world import Deal
 
 QUICK = bool(os.environ.get("QUICK"))
 ROUNDS = 2 if QUICK else 5
@@ -64,13 +63,10 @@ class Round:
 
 
 def main() -> int:
-    story = list(_story(ROUNDS * EACH))
+    story = plain_deals(ROUNDS * EACH, "F")
     sales = SalesTeam(dt.datetime.now(dt.UTC).date())
     sales.stock_catalogue()
-    for deal in story:
-        quote = sales.quote(deal)
-        sales.approve(quote)
-        sales.accept(quote)
+    sell(sales, story)
     say(f"{len(story)} deals accepted; waiting until the hub has worked through them")
     _await(lambda: hub_state().moving == 0, "the deals")
     recorder = Recorder(_platform_ports())
@@ -87,18 +83,6 @@ def main() -> int:
             Figure("flow.amendments_missing", len(story) - ask(_COMPLETED), "runs", "0"),
         ]
     )
-
-
-def _story(count: int) -> Iterator[Deal]:
-    everyone = buyers()
-    for number in range(count):
-        buyer = everyone[number % len(everyone)]
-        lines = (_line("PLAT-TEAM", 1, buyer), _line("SEAT-PRO", 10 + number % 40, buyer))
-        yield Deal(f"F-{number:03d}", buyer, lines, start_days_ago=5)
-
-
-def _line(sku: str, quantity: int, buyer: Buyer) -> Line:
-    return Line(sku, quantity, Decimal(PRODUCTS[sku]["price"][buyer.currency]))
 
 
 def _round(sales: SalesTeam, story: list[Deal], number: int, recorder: Recorder) -> Round:

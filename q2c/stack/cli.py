@@ -35,7 +35,8 @@ def _dispatch(options: argparse.Namespace) -> int:
     if options.action == "flow":
         return run_flow(chosen or ".run-flow")
     if options.action == "product":
-        return run_on_product(_command(options.command), chosen or ".run-flow")
+        command, directory = _command(options.command), chosen or ".run-flow"
+        return run_on_product(command, directory, keep=options.keep)
     return execute(
         _command(options.command),
         directory=chosen or ".run-test",
@@ -63,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     actions.add_parser("reset", help="delete the demo's data")
     actions.add_parser("flow", help="headless: fresh stack, scenario, resolutions, invariants")
     product = actions.add_parser("product", help="run a command beside a fresh product")
+    product.add_argument("--keep", action="store_true", help="go on with the data of last time")
     product.add_argument("command", nargs=argparse.REMAINDER)
     run = actions.add_parser("exec", help="run a command with the servers up, then stop them")
     run.add_argument(

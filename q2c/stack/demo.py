@@ -64,15 +64,17 @@ def run_flow(directory: str) -> int:
     return run_on_product([sys.executable, "-m", "scenario", "flow"], directory)
 
 
-def run_on_product(command: Sequence[str], directory: str) -> int:
-    """From empty databases: bring everything up, run a command beside it, stop everything; return
-    the command's exit code.
+def run_on_product(command: Sequence[str], directory: str, *, keep: bool = False) -> int:
+    """From empty databases, or with ``keep`` from those that stand: bring everything up, run a
+    command beside it with our standard input, stop everything; return the command's exit code.
     """
     with session(directory, " ".join(command)[:80]) as current:
-        current.run.wipe()
-        say(f"Running {' '.join(command[1:])} on a fresh product in {current.run.path}")
+        if not keep:
+            current.run.wipe()
+        kind = "the kept" if keep else "a fresh"
+        say(f"Running {' '.join(command[1:])} on {kind} product in {current.run.path}")
         with _product(current) as supervisor:
-            return supervisor.run_task("task", command)
+            return supervisor.run_task("task", command, Conduct(stdin=None))
 
 
 def reset(directory: str) -> int:

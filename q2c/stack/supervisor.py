@@ -23,6 +23,7 @@ from q2c.stack.terminal import log_tail, say
 
 READY_SECONDS = 60.0
 PORTS_FILE = "ports.json"
+IN_BACKGROUND = Conduct()
 # Straight to the process: a proxy of the environment has no way to our loopback address.
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -116,11 +117,11 @@ class Supervisor:
         if child:
             raise StackError(_ended(child, child.log))
 
-    def run_task(self, name: str, command: Sequence[str]) -> int:
+    def run_task(self, name: str, command: Sequence[str], conduct: Conduct = IN_BACKGROUND) -> int:
         """Run a command to its end with its output on our terminal, watching the others; return
         its exit code.
         """
-        task = self.children.spawn(name, command, self.environment)
+        task = self.children.spawn(name, command, self.environment, conduct=conduct)
         while task.running:
             others = [
                 child for child in self.children.started if child is not task and child.failed

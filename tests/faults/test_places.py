@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 
 from apps.core.failpoints import armed
-from benchmarks.faults.layer_a.cases import Deals
+from benchmarks.faults.layer_a.cases import Case, Deals, trace
 from benchmarks.faults.layer_a.hub import Hub
 
 SEEN = """
@@ -83,3 +83,9 @@ def test_what_others_see_at_each_place(seen: dict[str, dict[str, Any]]) -> None:
     assert "confirmed" in seen["posting.after_commit"]["postings"]
     assert seen["seal.before_commit"]["seals"] == seen["before"]["seals"]
     assert "relay.after_ring" in seen
+
+
+def test_a_workflow_passes_the_same_places_each_time(hub: Hub, deals: Deals) -> None:
+    """A place is named by how often its point was passed before: a strike must find it again."""
+    case = Case("order_activation", "KEY1", "none")
+    assert trace(hub, deals, case) == trace(hub, deals, case)

@@ -92,16 +92,29 @@ def _decide(turn: Turn, step: HeldStep) -> Command:
 
 def fault(run: HeldRun, step: str, error: Exception) -> Refuse:
     """What a person is told when the hub itself cannot carry a step out."""
-    title = f"{run.label} stops at {step.replace('_', ' ')}"
     if isinstance(error, HubError):
-        return Refuse(error.facts.code, title, error.facts.message)
+        return Refuse(error.facts.code, _stops(run, step), error.facts.message)
+    return own_fault(run, step, told(error))
+
+
+def told(error: Exception) -> str:
+    """An error of our own code in one line, as it is kept on a step: ``ValueError: too long``."""
+    return f"{type(error).__name__}: {error}"
+
+
+def own_fault(run: HeldRun, step: str, words: str) -> Refuse:
+    """The same for an error of our own code, in the words of ``told``."""
     return Refuse(
         "processing_fault",
-        title,
-        f"The hub itself failed at this step ({type(error).__name__}: {error}). Nothing of the "
-        f"step was written. Have the cause put right, then retry.",
-        {"cause": f"{run.definition}: {type(error).__name__}"},
+        _stops(run, step),
+        f"The hub itself failed at this step ({words}). Nothing of the step was written. Have the "
+        f"cause put right, then retry.",
+        {"cause": f"{run.definition}: {words.partition(':')[0]}"},
     )
+
+
+def _stops(run: HeldRun, step: str) -> str:
+    return f"{run.label} stops at {step.replace('_', ' ')}"
 
 
 def play_round(turns: Sequence[Turn], *, now: dt.datetime, keep: bool) -> tuple[list[Turn], Round]:
@@ -232,8 +245,6 @@ def _succeed(results: Sequence[Result], done: Round) -> None:
             "output": to_json(output),
             "finished_at": done.now,
             "waits_for": "",
-            "error_code": "",
-            "error_message": "",
             "posting_id": step.posting_id,
         }
         rows.append((step, values))
@@ -259,6 +270,8 @@ def _move(name: str, rows: Sequence[tuple[HeldStep, dict[str, Any]]], done: Roun
         (
             step.id,
             {
+                "error_code": "",  # of an earlier try
+                "error_message": "",
                 **values,
                 "input_hash": step.input_hash,
                 "command_hash": step.command_hash,

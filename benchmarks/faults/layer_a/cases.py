@@ -15,7 +15,7 @@ from apps.core.failpoints import FailpointError, armed
 from apps.exceptions.models import OPEN_STATES, ExceptionCase
 from apps.postings.models import Posting
 from apps.workflows.models import Step, WorkflowRun
-from benchmarks.faults.invariants import Breach, Write
+from benchmarks.faults.invariants import Breach
 from benchmarks.faults.layer_a.hub import Hub, NeverAtRestError
 from benchmarks.faults.layer_a.people import resolve_open
 from benchmarks.faults.layer_a.platforms import Fault
@@ -98,6 +98,7 @@ class Deals:
 def trace(hub: Hub, deals: Deals, case: Case) -> tuple[list[Place], int]:
     """Run a workflow without a strike; returns the places it passed and how often it rang."""
     deal = deals.for_workflow(case.workflow, case.entity)
+    hub.settle()  # what was told of before, the company's setting up, belongs to no workflow
     watch = _Watch()
     with _bells_of(hub, case), armed(watch.passed):
         _plant(hub, case, deal)
@@ -157,12 +158,12 @@ def run_case(hub: Hub, deals: Deals, case: Case) -> list[Breach]:
             breaches.append(Breach("I8", case.name, str(error)))
     if not strike.struck:
         breaches.append(Breach("case", case.name, "the run did not pass this place"))
-    return breaches + finish(hub, case, mark, tuple(strike.writes))
+    return breaches + finish(hub, case, mark)
 
 
-def finish(hub: Hub, case: Case, mark: Mark, writes: tuple[Write, ...]) -> list[Breach]:
+def finish(hub: Hub, case: Case, mark: Mark) -> list[Breach]:
     """Check at rest; then let people resolve what waits for them, and check at the end."""
-    at_rest = [b for b in check(hub, mark, writes) if b.invariant != "I8"]
+    at_rest = [b for b in check(hub, mark) if b.invariant != "I8"]
     asked = ExceptionCase.objects.filter(state__in=OPEN_STATES).count()
     if asked and case.entity != "NON1":
         at_rest.append(Breach("I8", case.name, f"{asked} cases wait for a person"))
@@ -170,7 +171,7 @@ def finish(hub: Hub, case: Case, mark: Mark, writes: tuple[Write, ...]) -> list[
         if not resolve_open(hub):
             break
         hub.settle()
-    return at_rest + [b for b in check(hub, mark, writes) if b not in at_rest]
+    return at_rest + [b for b in check(hub, mark) if b not in at_rest]
 
 
 @contextmanager
@@ -205,7 +206,6 @@ class Strike:
         self.hub, self.case = hub, case
         self.passes = 0
         self.struck = case.place is None
-        self.writes: list[Write] = []
 
     def __call__(self, point: str) -> None:
         place = self.case.place

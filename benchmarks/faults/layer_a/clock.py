@@ -16,6 +16,7 @@ DUE = (
     ("connectors_connection", "circuit_until", "true"),
     ("jobs_lease", "expires_at", "true"),
 )
+LONGEST_HORIZON = 5.0  # seconds; a statistics run is over in a fraction of one
 _COLUMNS = """
 SELECT table_name, column_name FROM information_schema.columns
 WHERE table_schema = 'public' AND data_type = 'timestamp with time zone'
@@ -59,6 +60,12 @@ class Clock:
         if held:
             time.sleep(0.05)
         return not held
+
+    def wait_settled(self) -> None:
+        """Wait for that, so that what is counted of a sweep does not hang on who else is busy."""
+        end = time.monotonic() + LONGEST_HORIZON
+        while not self.is_settled() and time.monotonic() < end:
+            pass
 
     def seconds_to_next(self) -> float | None:
         """Until something becomes due by itself; None when nothing ever will."""

@@ -283,7 +283,7 @@ def run_batch_case(hub: Hub, deals: Deals, strike: str) -> list[Breach]:
     if (batch.state, batch.succeeded) != ("finished", len(chosen)):
         words = f"{batch.state} with {batch.succeeded} of {len(chosen)} done"
         breaches.append(Breach("I8", batch.code, words))
-    return breaches + finish(hub, case, mark, ())
+    return breaches + finish(hub, case, mark)
 
 
 def run_plan(hub: Hub, deals: Deals, plan: Plan) -> Iterator[tuple[str, Breach | None]]:

@@ -155,6 +155,8 @@ class Hub:
         bell = self.bells.take()
         if bell is None:
             return False
+        if bell[0].startswith("events."):
+            self.clock.wait_settled()
         self.survive(lambda: answer(bell))
         return True
 
@@ -174,6 +176,7 @@ class Hub:
 
     def sweep(self) -> None:
         """One pulse of the scheduler."""
+        self.clock.wait_settled()
         self.survive(lambda: Sweeper("layer-a", StandIn()).pulse(utc_now()))
 
     def run_periodic(self) -> None:

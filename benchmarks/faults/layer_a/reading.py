@@ -11,8 +11,9 @@ from apps.events.models import Event, Seal, Transition
 from apps.events.services import link_hash
 from apps.exceptions.models import OPEN_STATES, ExceptionCase
 from apps.ingestion.models import Delivery, InboundEvent
-from apps.postings.models import Posting
+from apps.postings.models import Attempt, Posting, RefusedWrite
 from apps.workflows.models import Step, WorkflowRun
+from benchmarks.faults.claims import Dispatch, writes_of
 from benchmarks.faults.invariants import (
     Breach,
     Document,
@@ -54,7 +55,7 @@ class Mark:
 BEGINNING = Mark(0, 0, 0, 0, 0)
 
 
-def read_facts(hub: Hub, mark: Mark = BEGINNING, writes: tuple[Write, ...] = ()) -> Facts:
+def read_facts(hub: Hub, mark: Mark = BEGINNING) -> Facts:
     """Everything that happened since a mark."""
     cases = set(
         ExceptionCase.objects.filter(state__in=OPEN_STATES).values_list("subject_id", flat=True)
@@ -66,7 +67,7 @@ def read_facts(hub: Hub, mark: Mark = BEGINNING, writes: tuple[Write, ...] = ())
         received=_received(accepted, cases),
         postings=_postings(mark, cases),
         documents=_documents(hub, mark),
-        writes=writes,
+        writes=_writes(mark),
         moves=moves,
         states=_states({move.row for move in moves}),
         links=_links(mark),
@@ -74,9 +75,9 @@ def read_facts(hub: Hub, mark: Mark = BEGINNING, writes: tuple[Write, ...] = ())
     )
 
 
-def check(hub: Hub, mark: Mark = BEGINNING, writes: tuple[Write, ...] = ()) -> list[Breach]:
+def check(hub: Hub, mark: Mark = BEGINNING) -> list[Breach]:
     """What is broken since a mark, with runs that did not come to their end (I8)."""
-    facts = read_facts(hub, mark, writes)
+    facts = read_facts(hub, mark)
     return broken(facts) + _unfinished(facts)
 
 
@@ -107,6 +108,15 @@ def _postings(mark: Mark, cases: set[Any]) -> list[Posted]:
         )
         for p in rows.select_related("legal_entity").order_by("sequence")
     ]  # fmt: skip
+
+
+def _writes(mark: Mark) -> tuple[Write, ...]:
+    mine = {"posting__sequence__gt": mark.posting}
+    told = Attempt.objects.filter(**mine).exclude(token="").order_by("id")
+    names = ("posting__reference", "token", "started_at", "finished_at")
+    dispatches = [Dispatch(*row) for row in told.values_list(*names)]
+    refused = RefusedWrite.objects.filter(**mine).values_list("posting__reference", "token")
+    return writes_of(dispatches, set(refused))
 
 
 def _money(posting: Posting) -> tuple[str, Decimal | None]:

@@ -1,13 +1,16 @@
 """NetSuite: documents read back in the hub's words, refusals by their texts, the snapshot."""
 
+import asyncio
 import datetime as dt
+from collections import Counter
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from apps.connectors.base import OutboundCall, ReadBack
-from apps.connectors.vendors.netsuite.client import NetSuiteClient, algorithm_of
+from apps.connectors.http import Session
+from apps.connectors.vendors.netsuite.client import NetSuiteClient, signing_key
 from apps.connectors.vendors.netsuite.documents import EXPANDED
 from apps.connectors.vendors.netsuite.schemas import read_user_error
 from apps.core.errors import ConfigurationError, RejectedError
@@ -153,5 +156,19 @@ def test_texts_of_user_errors(text: str, code: str) -> None:
 
 def test_a_key_that_is_none_names_the_remedy() -> None:
     with pytest.raises(ConfigurationError) as refused:
-        algorithm_of("not a key")
+        signing_key("not a key")
     assert "Enter it again" in refused.value.facts.message
+
+
+def test_calls_that_start_together_ask_for_one_token(netsuite: Rig) -> None:
+    netsuite.tokens.clear()
+    before = len(netsuite.exchanges)
+
+    async def together(session: Session) -> None:
+        client = NetSuiteClient(session)
+        statement = "SELECT id FROM customer WHERE id = 1"
+        await asyncio.gather(*(client.query("customer.read", statement, 1, 0) for _ in range(4)))
+
+    netsuite.run(together)
+    operations = Counter(e.operation for e in netsuite.exchanges[before:])
+    assert operations == {"token": 1, "customer.read": 4}

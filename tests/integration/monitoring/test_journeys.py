@@ -93,6 +93,17 @@ def test_events_ring_a_worker_that_builds_each_journey_once(world, bells):
     assert (Journey.objects.get().rev, rebuild_changed(now=world.now)) == (1, 0)
 
 
+def test_what_did_not_change_is_not_written_again(world):
+    contract = _complete(world)
+    written = dict(JourneyItem.objects.values_list("key", "updated_at"))
+    references = set(ReferenceIndex.objects.values_list("id", "label"))
+    invoice = world.invoice(contract, "INV-2", "500", "41.25")
+    _rebuild(world, contract)
+    after = dict(JourneyItem.objects.values_list("key", "updated_at"))
+    assert after[invoice.number] > written["INV-1"] == after["INV-1"]
+    assert references <= set(ReferenceIndex.objects.values_list("id", "label"))
+
+
 def test_a_customer_with_a_new_name_is_found_by_it(world):
     contract = _complete(world)
     world.customer.name = "Candela & Co"

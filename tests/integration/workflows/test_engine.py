@@ -1,5 +1,6 @@
 """Every step is committed before the next, a stalled worker is refused, a bad run stands alone."""
 
+import datetime as dt
 import os
 import threading
 
@@ -7,6 +8,7 @@ import pytest
 from django.db import connection, transaction
 
 from apps.core.clock import utc_now
+from apps.core.errors import RejectedError
 from apps.events.models import Event, Transition
 from apps.exceptions.models import ExceptionCase
 from apps.workflows.models import Signal, Step, WorkflowRun
@@ -25,6 +27,14 @@ def _states(run):
 def _play_all():
     while advance_due(now=utc_now()):
         pass
+
+
+def _play_through_rests():
+    """Play, and let what rests after a failure rest no longer, until nothing moves."""
+    while True:
+        _play_all()
+        if not WorkflowRun.objects.filter(due_at__isnull=False).update(due_at=utc_now()):
+            return
 
 
 def test_each_step_is_committed_before_the_next_begins(define, start):
@@ -101,8 +111,11 @@ def test_one_poison_run_among_many_becomes_one_case(define, start, perform, monk
     bad.add(str(poison.subject_id))
     assert advance_due(now=utc_now()) == 40
     states = dict(WorkflowRun.objects.values_list("id", "state"))
-    assert states.pop(poison.id) == "failed"
+    assert states.pop(poison.id) == "running"
     assert set(states.values()) == {"completed"}
+    assert not ExceptionCase.objects.exists()
+    _play_through_rests()
+    assert WorkflowRun.objects.get(id=poison.id).state == "failed"
     assert _states(poison) == ["succeeded", "succeeded", "failed", "pending"]
     case = ExceptionCase.objects.get()
     step = Step.objects.get(run_id=poison.id, name="third")
@@ -112,6 +125,69 @@ def test_one_poison_run_among_many_becomes_one_case(define, start, perform, monk
     retry_steps([step.id], actor=_actor(), now=utc_now())
     _play_all()
     assert _states(poison) == ["succeeded"] * 4
+
+
+def test_a_failure_that_passes_asks_nobody(define, start, perform):
+    """It rests up to 2 s, 4 s, … with its dispatches counted, and its error is shown meanwhile."""
+    failures = [ValueError("not yet"), ValueError("nor now")]
+
+    def touch(asked, actor, now):
+        if failures:
+            raise failures.pop(0)
+        return [{} for _ in asked]
+
+    define("passing", second=perform("touch", touch))
+    [run] = start("passing")
+    for attempts, words in ((1, "ValueError: not yet"), (2, "ValueError: nor now")):
+        begun = utc_now()
+        assert advance_due(now=begun) == 1
+        row = WorkflowRun.objects.get(id=run.id)
+        assert (row.state, row.attempts, row.claimed_until) == ("running", attempts, None)
+        assert begun <= row.due_at <= utc_now() + dt.timedelta(seconds=2**attempts)
+        step = Step.objects.get(run_id=run.id, name="second")
+        assert (step.state, step.error_code, step.error_message) == (
+            "pending", "processing_fault", words
+        )  # fmt: skip
+        WorkflowRun.objects.update(due_at=utc_now())
+    _play_all()
+    assert _states(run) == ["succeeded"] * 4
+    assert not ExceptionCase.objects.exists()
+    assert not Step.objects.exclude(error_code="", error_message="").exists()
+
+
+def test_a_run_is_given_up_with_the_error_that_its_dispatches_left(
+    define, start, perform, end_leases
+):
+    """It failed once with words and then ended every worker: the case has the words."""
+
+    def touch(asked, actor, now):
+        raise ValueError("no such tax code")
+
+    define("worded", second=perform("touch", touch))
+    [run] = start("worded")
+    assert advance_due(now=utc_now()) == 1
+    for _ in range(4):
+        end_leases()
+        WorkflowRun.objects.update(due_at=utc_now())
+        assert len(claim_runs(now=utc_now())) == 1  # and the worker is gone
+    end_leases()
+    assert advance_due(now=utc_now()) == 1
+    assert _states(run) == ["succeeded", "failed", "pending", "pending"]
+    assert "ValueError: no such tax code" in ExceptionCase.objects.get().explanation
+
+
+def test_a_refusal_that_the_hub_understands_goes_to_a_person_at_once(define, start, perform):
+    def touch(asked, actor, now):
+        raise RejectedError("period_closed", "The period is closed. Reopen it, then retry.")
+
+    define("refused", second=perform("touch", touch))
+    [run] = start("refused")
+    assert advance_due(now=utc_now()) == 1
+    assert _states(run) == ["succeeded", "failed", "pending", "pending"]
+    case = ExceptionCase.objects.get()
+    assert (case.code, case.explanation) == (
+        "period_closed", "The period is closed. Reopen it, then retry."
+    )  # fmt: skip
 
 
 def test_a_step_whose_code_fails_stops_its_run_alone(define, start):

@@ -52,7 +52,7 @@ def planned(number: int, kind: str, family: str = "link") -> Planned:
 
 
 def conduct(hub: FakeHub, strikes: dict[str, Any], *groups: list[Planned]) -> Conductor:
-    made = Conductor(FakeStack(), hub, strikes, NoOperator())  # type: ignore[arg-type]
+    made = Conductor(FakeStack(), hub, strikes, NoOperator(), None)  # type: ignore[arg-type]
     made.run(list(groups), lambda line: None)
     return made
 
@@ -117,7 +117,7 @@ def test_every_group_lets_its_share_of_business_happen() -> None:
         yield 0.0
 
     shares: list[float] = []
-    made = Conductor(FakeStack(), FakeHub(0), {"a": strike}, NoOperator())  # type: ignore[arg-type]
+    made = Conductor(FakeStack(), FakeHub(0), {"a": strike}, NoOperator(), None)  # type: ignore[arg-type]
     made.on_strike = shares.append
     made.run([[planned(0, "a")], [planned(1, "a")]], lambda line: None)
     assert shares == [0.5, 1.0]

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import jwt
@@ -112,7 +113,8 @@ class NetSuiteClient:
             return await self._send_with_token(request)
 
     async def _send_with_token(self, request: Request) -> Answer:
-        token = await self._token()
+        async with self._session.granting:
+            token = await self._token()
         signed = Request(
             request.operation, request.method, request.path, request.query,
             {**request.headers, "authorization": f"Bearer {token}"},
@@ -145,11 +147,9 @@ class NetSuiteClient:
             "exp": now + ASSERTION_SECONDS,
             "jti": uuid.uuid4().hex,
         }
+        key, algorithm = signing_key(session.secret("private_key"))
         assertion = jwt.encode(
-            claims,
-            session.secret("private_key"),
-            algorithm=algorithm_of(session.secret("private_key")),
-            headers={"kid": session.setting("certificate_id")},
+            claims, key, algorithm=algorithm, headers={"kid": session.setting("certificate_id")}
         )
         return [
             ("grant_type", "client_credentials"),
@@ -158,8 +158,9 @@ class NetSuiteClient:
         ]
 
 
-def algorithm_of(private_key: str) -> str:
-    """PS256 for an RSA key, ES256 … ES512 for an elliptic one.
+@lru_cache(maxsize=32)  # OpenSSL checks a key as it loads it: tens of milliseconds for RSA
+def signing_key(private_key: str) -> tuple[RSAPrivateKey | EllipticCurvePrivateKey, str]:
+    """The key of a PEM text, and how it signs: PS256 for RSA, ES256 … ES512 for a curve.
 
     Raises ``ConfigurationError`` for anything else.
     """
@@ -168,9 +169,9 @@ def algorithm_of(private_key: str) -> str:
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise _bad_key() from error
     if isinstance(key, RSAPrivateKey):
-        return "PS256"
+        return key, "PS256"
     if isinstance(key, EllipticCurvePrivateKey) and key.curve.name in _CURVES:
-        return _CURVES[key.curve.name]
+        return key, _CURVES[key.curve.name]
     raise _bad_key()
 
 

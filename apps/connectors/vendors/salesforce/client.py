@@ -79,7 +79,8 @@ class SalesforceClient:
             return await self._send_with_token(request)
 
     async def _send_with_token(self, request: Request) -> Answer:
-        token = self._session.tokens.get("access") or await self._mint()
+        async with self._session.granting:
+            token = self._session.tokens.get("access") or await self._mint()
         signed = Request(
             request.operation, request.method, request.path, request.query,
             {**request.headers, "authorization": f"Bearer {token}"},

@@ -38,8 +38,9 @@ class TrytonClient:
         self, operation: str, model: str, method: str, parameters: tuple[Any, ...]
     ) -> Any:
         tokens = self._session.tokens
-        if "header" not in tokens:
-            await self._log_in()
+        async with self._session.granting:
+            if "context" not in tokens:
+                await self._log_in()
         return await self._send(
             operation, f"model.{model}.{method}", [*typed(parameters), tokens["context"]],
             writes=method not in _READING,

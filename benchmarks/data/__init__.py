@@ -1,0 +1,1 @@
+"""A database with as many transactions as one asks for."""

@@ -1,0 +1,1 @@
+"""What one more transaction costs when few and when many are stored."""

@@ -1,6 +1,7 @@
 """What happened: append-only events, the cursors that read them, and the seal over them."""
 
 from django.db import models
+from django.db.models import Q
 
 from apps.core.ids import uuid7
 from apps.core.records import JsonField
@@ -17,6 +18,15 @@ class XidField(models.Field):  # type: ignore[type-arg]
 class CurrentXid(models.Func):
     template = "pg_current_xact_id()"
     output_field = XidField()
+
+
+# Decisions of people and incidents: few among many, and what a person who comes back reads first.
+TOLD = (
+    "approval.approved", "approval.rejected", "batch.finished", "break.written_off",
+    "connection.circuit_closed", "connection.circuit_opened", "connection.paused",
+    "connection.resumed", "exception_family.regressed", "exception_family.resolved",
+    "mapping_version.active", "period.locked", "period.reopened",
+)  # fmt: skip
 
 
 class Event(models.Model):
@@ -48,6 +58,7 @@ class Event(models.Model):
             models.Index(fields=["xid", "id"], name="event_order"),
             models.Index(fields=["aggregate_id", "id"], name="event_aggregate"),
             models.Index(fields=["journey_id", "id"], name="event_journey"),
+            models.Index(fields=["id"], condition=Q(type__in=TOLD), name="event_told"),
         ]
 
 

@@ -1,6 +1,7 @@
 """One break: the documents of all sides, line by line on the same rows."""
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,8 +18,9 @@ from apps.reconciliation.selectors import documents_of_break
 from apps.reconciliation.types import SUBJECT_SIDES
 from apps.snapshots.types import DocumentView, LineView
 
-# A line on its row: what was sold, and the how-manieth line of it on this side.
-Row = tuple[str, int]
+# A row of the table: what was sold, the amount where a side has several lines of it, and the
+# how-manieth line of that amount.
+Row = tuple[str, Decimal | None, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +101,7 @@ def _columns(documents: Sequence[DocumentView], subject: str) -> list[DocumentCo
     sides = list(dict.fromkeys(("cpq", *SUBJECT_SIDES[subject])))
     items = {line.item for document in documents for line in document.lines}
     sold = sources_of("products", items)
-    lines = {side: _lines_of(documents, side, sold) for side in sides}
-    rows = _rows_together([lines[side] for side in sides])
+    rows, lines = _placed({side: _lines_of(documents, side, sold) for side in sides})
     has_tax = subject == "invoice" and any(d.tax for d in documents)
     return [
         _column(
@@ -113,21 +114,35 @@ def _columns(documents: Sequence[DocumentView], subject: str) -> list[DocumentCo
 
 def _lines_of(
     documents: Sequence[DocumentView], side: str, sold: Mapping[str, str]
-) -> dict[Row, LineView]:
-    found: dict[Row, LineView] = {}
-    for document in documents:
-        for line in document.lines if document.side == side else ():
-            what = sold.get(line.item, line.item) or line.description
-            times = sum(1 for known, _ in found if known == what)
-            found[what, times] = line
-    return found
+) -> list[tuple[str, LineView]]:
+    """A side's lines, each with what was sold by our name."""
+    return [
+        (sold.get(line.item, line.item) or line.description, line)
+        for document in documents
+        for line in document.lines
+        if document.side == side
+    ]
 
 
-def _rows_together(sides: Sequence[Mapping[Row, LineView]]) -> list[Row]:
-    """Every row that any side has: in the order of the first side, others after their kind."""
-    order = list(dict.fromkeys(what for side in sides for what, _ in side))
-    rows = {row for side in sides for row in side}
-    return sorted(rows, key=lambda row: (order.index(row[0]), row[1]))
+def _placed(
+    lines: Mapping[str, Sequence[tuple[str, LineView]]],
+) -> tuple[list[Row], dict[str, dict[Row, LineView]]]:
+    """Every row that any side has, and each side's lines on them.
+
+    What was sold stands on one row, whatever its amount; several lines of it stand beside those
+    of the same amount.
+    """
+    counts = [Counter(what for what, _ in own) for own in lines.values()]
+    several = {what for count in counts for what, times in count.items() if times > 1}
+    placed: dict[str, dict[Row, LineView]] = {side: {} for side in lines}
+    for side, own in lines.items():
+        for what, line in own:
+            amount = line.net if what in several else None
+            times = sum(1 for known in placed[side] if known[:2] == (what, amount))
+            placed[side][what, amount, times] = line
+    seen = list(dict.fromkeys(row for side in placed.values() for row in side))
+    order = list(dict.fromkeys(what for what, _, _ in seen))
+    return sorted(seen, key=lambda row: order.index(row[0])), placed
 
 
 def _column(
@@ -153,9 +168,9 @@ def _line(
 ) -> DocumentLine:
     own = lines[side].get(row)
     if own is None:
-        # A later charge of what this side keeps once is no gap.
-        is_later = row[1] > 0 and (row[0], 0) in lines[side]
-        return _blank(row[0]) if is_later or not compared else _missing(row[0])
+        # Only what this side has no line of at all is a gap: it may be billed in other shares.
+        is_there = any(known[0] == row[0] for known in lines[side])
+        return _blank(row[0]) if is_there or not compared else _missing(row[0])
     others = [found[row].net for found in lines.values() if row in found]
     return DocumentLine(
         own.item or own.description,

@@ -25,7 +25,7 @@ from apps.console.sections.orders import JourneyRow, journey_rows
 from apps.console.sections.today_flow import flow_note, flow_picture
 from apps.console.sections.today_scope import Scope
 from apps.core.principal import Principal
-from apps.events.models import Event
+from apps.events.models import TOLD, Event
 from apps.exceptions.models import DeadLetter, Severity
 from apps.exceptions.selectors import list_cases
 from apps.exceptions.types import CaseFilter
@@ -36,12 +36,6 @@ from apps.organisation.selectors import list_periods
 
 ROWS = 5
 CHANGES = 8
-_TOLD = (
-    "connection.paused", "connection.resumed", "connection.circuit_opened",
-    "connection.circuit_closed", "approval.approved", "approval.rejected",
-    "exception_family.resolved", "exception_family.regressed", "break.written_off",
-    "period.locked", "period.reopened", "batch.finished",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,10 +258,11 @@ def _approvals(principal: Principal, scope: Scope, now: dt.datetime) -> Block:
 
 def _changes(principal: Principal, scope: Scope, terms: SinceLastVisit) -> list[Change]:
     """Decisions and incidents since the last visit, the newest first."""
-    activated = Q(type="mapping_version.active", actor_kind="user")
     events = scope.of_entity(Event.objects.visible_to(principal)).filter(
-        Q(type__in=_TOLD) | activated, occurred_at__gt=terms.since
+        type__in=TOLD, occurred_at__gt=terms.since
     )
+    # What an installation was set up with is no decision.
+    events = events.exclude(type="mapping_version.active", actor_kind="system")
     told = [change_of(event) for event in events.order_by("-id")[:CHANGES]]
     told += _incidents(principal, scope, terms)
     return sorted(told, key=lambda change: change.at, reverse=True)[:CHANGES]

@@ -71,7 +71,10 @@ WITH side AS (
         count(DISTINCT amount - tax) AS nets, count(DISTINCT entity) AS entities,
         bool_or(coalesce(torn, false)) AS torn, max(n) AS most,
         coalesce(max(entity) FILTER (WHERE side = 'billing'), max(entity))::uuid AS entity,
-        max(customer) AS customer, max(seen_at) AS newest,
+        -- A ledger may know a customer by a number only.
+        coalesce(nullif(max(customer) FILTER (WHERE side <> 'erp'), ''), max(customer))
+            AS customer,
+        max(seen_at) AS newest,
         jsonb_object_agg(side, documents) AS documents
     FROM side GROUP BY key, currency
 )

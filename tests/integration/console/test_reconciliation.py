@@ -154,6 +154,20 @@ def test_a_line_with_another_amount_is_marked_on_both_sides(
     assert [billing.lines[0].state, erp.lines[0].state] == ["differs", "differs"]
 
 
+def test_several_lines_of_a_product_stand_beside_those_of_the_same_amount(
+    signed_in: SignIn, world: World
+) -> None:
+    _erp_document(world, ("PLAT-ENT-36", "-210"), ("PLAT-ENT-36", "148210"))
+    number = Break.objects.get(type="missing_in_erp").number
+    response = signed_in("ada").get(f"/reconciliation/breaks/BRK-{number}/")
+    _, billing, erp = response.context["detail"].documents
+    shown = [[(line.amount, line.state) for line in side.lines] for side in (billing, erp)]
+    assert shown == [
+        [(Decimal("148210"), ""), (None, "blank")],
+        [(Decimal("148210"), ""), (Decimal("-210"), "")],
+    ]
+
+
 def test_rows_name_their_figures_for_narrow_screens(signed_in: SignIn) -> None:
     text = signed_in("ada").get("/reconciliation/?subject=invoice").text
     row = re.search(r'<tr role="row"\s+id="break-.*?</tr>', text, re.DOTALL)

@@ -75,6 +75,17 @@ def test_each_difference_has_its_type(world, billing, erp, type_, variance):
     assert_adds_up(run, world)
 
 
+def test_a_break_names_the_customer_not_the_ledgers_number_of_it(world):
+    world.shown("billing", "INV-1", "100", customer_name="Aozora Kikai KK")
+    world.shown("erp", "INV-1", "90", customer_name="C-1033")
+    world.shown("erp", "INV-2", "90", customer_name="C-1034")
+    _compare(world)
+    assert [b.customer for b in Break.objects.order_by("match_key")] == [
+        "Aozora Kikai KK",
+        "C-1034",
+    ]
+
+
 def test_two_documents_under_one_number_are_a_duplicate(world):
     world.shown("billing", "INV-1", "100")
     world.shown("erp", "INV-1", "100")

@@ -133,7 +133,7 @@ def lane_budget(
         ceiling=connection.concurrency,
         calls_last_minute=minute.calls,
         refused_last_minute=minute.refused,
-        retries_last_minute=minute.retries,
+        retries_last_minute=max(0, minute.retries),
         first_tries_last_minute=minute.first_tries,
         waiting=waiting[0],
         blocked=waiting[1],

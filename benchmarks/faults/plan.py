@@ -13,8 +13,8 @@ from typing import Any
 class Tier:
     """How much a run is. A chunk is one fresh stack with its share of both.
 
-    ``at_once`` faults meet: two where time is short, one where a recovery time shall belong to
-    one kind of fault alone.
+    ``at_once`` faults meet: two or three where time is short, one where a recovery time shall
+    belong to one kind of fault alone.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Tier:
 
 
 TIERS = {
-    "ci": Tier("ci", 200, 20, 1, 2),
+    "ci": Tier("ci", 200, 20, 1, 3),
     "milestone": Tier("milestone", 2_000, 100, 2, 1),
     "release": Tier("release", 10_000, 500, 10, 2),
 }

@@ -65,9 +65,16 @@ def counted_since(
 
 
 def retries_left(connection_id: uuid.UUID, now: dt.datetime) -> int:
-    """How many retries the budget allows now: a tenth of the first tries of the last minute."""
+    """How many retries the budget allows now: a tenth of the first tries of the last minute, less
+    those that are out or failed again."""
     done = counted_since([connection_id], now - RETRY_SPAN).get(connection_id, Counted())
-    return max(0, max(RETRY_FLOOR, int(done.first_tries * RETRY_SHARE)) - done.retries)
+    allowed = max(RETRY_FLOOR, int(done.first_tries * RETRY_SHARE))
+    return max(0, allowed - max(0, done.retries))
+
+
+def give_back(connection_id: uuid.UUID, retries: int) -> None:
+    """Retries that got through: the platform is well, so that the next may go at once."""
+    count(connection_id, retries=-retries)
 
 
 def drop_old_counts(now: dt.datetime) -> int:

@@ -218,7 +218,7 @@ def _budget(budget: LaneBudget, now: dt.datetime) -> list[Figure]:
         ),
         Figure(
             "Late results refused", str(budget.refused_writes),
-            f"{budget.retries_last_minute} retries in the last minute",
+            f"{budget.retries_last_minute} retries out or failed in the last minute",
         ),
     ]  # fmt: skip
 

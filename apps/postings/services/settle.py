@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import connection as database
 
+from apps.connectors.lanes.counts import give_back
 from apps.connectors.models import Connection
 from apps.connectors.registry import connector_for
 from apps.core.codec import to_json
@@ -34,7 +35,7 @@ from apps.postings.announce import posting_case, posting_event
 from apps.postings.models import Posting
 from apps.postings.policies import MAX_ATTEMPTS, counts_as_attempt, differences, retry_delay
 from apps.postings.services.attempts import Tried, close_attempts, refuse_writes
-from apps.postings.services.claim import LANE, Held, claim_columns
+from apps.postings.services.claim import LANE, WORKER_LOST, Held, claim_columns
 from apps.postings.types import Outcome
 
 # A result is written only under the claim it was called under.
@@ -217,15 +218,17 @@ def settle_sends(
     connection: Connection, done: Sequence[tuple[Held, Outcome]], *, now: dt.datetime
 ) -> None:
     """Commit the results of sends: posted and confirmed, refused, held, unknown or dead."""
-    settlement = Settlement(connection, now)
+    settlement, through = Settlement(connection, now), 0
     for held, outcome in done:
         if outcome.written is not None:
+            through += held.posting.error_code not in ("", WORKER_LOST)  # why it was sent again
             accept(settlement, held, outcome)
         elif outcome.unsent:
             _hand_back(settlement, held)
         elif outcome.error is not None:
             _refuse(settlement, held, outcome.error)
     settlement.commit(SEND_ORDER, SEND_EVENTS)
+    give_back(connection.id, retries=through)
 
 
 def _hand_back(settlement: Settlement, held: Held) -> None:

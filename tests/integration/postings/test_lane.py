@@ -135,6 +135,30 @@ def test_an_outage_burns_no_attempts_and_few_calls(monkeypatch, entity):
     assert Connection.objects.get().circuit == "closed"
 
 
+def test_retries_that_get_through_wait_for_no_budget(monkeypatch, entity):
+    """Ten retries a minute are free, more of them only when they succeed."""
+    _, _, connection = install(monkeypatch)
+    make_due(connection, entity, 30)
+    Posting.objects.update(first_sent_at=database_now(), error_code="unreachable")
+    run_lane(str(connection.id), worker="w")
+    assert set(states()) == {"confirmed"}
+    assert lane_budgets([connection], database_now())[connection.id].retries_last_minute == 0
+
+
+def test_retries_that_fail_again_use_the_budget_up(monkeypatch, entity):
+    vendor, _, connection = install(monkeypatch)
+    make_due(connection, entity, 30)
+    Posting.objects.update(first_sent_at=database_now(), error_code="unreachable")
+    vendor.takes = lambda _: httpx.Response(429, json={}, headers={"retry-after": "0"})
+    for _ in range(8):
+        run_lane(str(connection.id), worker="w")
+        Posting.objects.update(due_at=database_now())
+        Connection.objects.update(held_until=None)
+    assert lane_budgets([connection], database_now())[connection.id].retries_last_minute == 10
+    assert len(vendor.calls) <= 10
+    assert set(states()) == {"queued"}
+
+
 def test_one_probe_goes_while_the_circuit_is_half_open(monkeypatch, entity):
     vendor, _, connection = install(monkeypatch)
     make_due(connection, entity, 20)

@@ -105,7 +105,8 @@ def _cases(principal: Principal, entity_id: uuid.UUID | None) -> list[ExceptionC
     cases = ExceptionCase.objects.visible_to(principal).filter(state__in=OPEN_STATES)
     if entity_id is not None:
         cases = cases.filter(legal_entity_id=entity_id)
-    return list(cases.order_by("number"))
+    read = ("subject_id", "lane", "flow", "facts", "title", "amount_at_risk", "currency")
+    return list(cases.order_by("number").only(*read))
 
 
 def _stuck(case: ExceptionCase) -> _Document:
@@ -125,11 +126,12 @@ def _moving(
     runs = WorkflowRun.objects.visible_to(principal).filter(state__in=IN_FLIGHT)
     if entity_id is not None:
         runs = runs.filter(legal_entity_id=entity_id)
-    by_id = {run.id: run for run in runs}
+    by_id = {run.id: run for run in runs.only("definition", "amount", "currency")}
     foremost: dict[uuid.UUID, Step] = {}
     held: set[uuid.UUID] = {uuid.UUID(str(r)) for c in cases if (r := c.facts.get("run"))}
     steps = Step.objects.filter(run_id__in=list(by_id), state__in=UNFINISHED)
-    for step in steps.order_by("run_id", "position"):
+    read = ("run_id", "posting_id", "state", "position", "lane", "name")
+    for step in steps.order_by("run_id", "position").only(*read):
         if {step.id, step.posting_id} & subjects:
             held.add(step.run_id)
         current = foremost.get(step.run_id)

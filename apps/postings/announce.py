@@ -92,7 +92,7 @@ def _title(posting: Posting, error: ErrorFacts) -> str:
     """One line in plain words: the platform's own words stand in the explanation."""
     if error.code == "period_closed":
         return f"{posting.document_label} is dated into a closed period{_dated(posting)}"
-    return error.message.split(". ")[0]
+    return error.message.split(". ")[0].replace("the document", posting.document_label, 1)
 
 
 def _dated(posting: Posting) -> str:

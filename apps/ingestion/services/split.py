@@ -224,12 +224,28 @@ def open_event_cases(
     open_cases(drafts, actor=INGESTION, now=now)
 
 
+def _title(event: InboundEvent, error: ErrorFacts, connection: Connection | None) -> str:
+    """One line that says which message it is; what is wrong with its field, the explanation
+    says."""
+    if error.code != "malformed_payload" or not error.field or connection is None:
+        return error.message.split(". ")[0]
+    noun = "message" if event.object_type == UNREADABLE else event.object_type
+    return (
+        f"The {_words(error.field)} of {connection.name}'s {_words(noun)} {event.object_id} "
+        f"cannot be read"
+    )
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
 def event_case(event: InboundEvent, error: ErrorFacts, connection: Connection | None) -> CaseDraft:
     """The case of an inbound event that a person must help."""
     code, role = (connection.code, connection.role) if connection else ("unknown", "")
     return CaseDraft(
         code=error.code,
-        title=error.message.split(". ")[0][:200],
+        title=_title(event, error, connection)[:200],
         explanation=error.message,
         detail=error.detail,
         flow="ingestion",

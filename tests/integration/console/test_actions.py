@@ -306,7 +306,7 @@ def test_approving_other_content_than_seen_is_refused(signed_in: SignIn) -> None
     [
         ({"country": "US", "state_code": "QQ"}, "state_code", "the state QQ, which the tax table"),
         ({"country": "QQ"}, "country", "QQ is no country"),
-        ({"vat_id": "DE12"}, "vat_id", "DE12, which is not a DE one"),
+        ({"vat_id": "DE12"}, "vat_id", "DE12, which is no VAT number of DE"),
     ],
 )
 def test_nonsense_is_refused_at_its_field(

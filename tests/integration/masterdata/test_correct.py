@@ -55,7 +55,7 @@ def correct(customer, now, **changes):
         ("US01", {}, {"country": "XX"}, "country", "XX is no country"),
         ("US01", {}, {"country": ""}, "country", "no country"),
         ("US01", {}, {"country": "USA"}, "country", "USA is no country"),
-        ("DE01", {"country": "FR"}, {"vat_id": "FR12"}, "vat_id", "FR12, which is not a FR one"),
+        ("DE01", {"country": "FR"}, {"vat_id": "FR12"}, "vat_id", "FR12, which is no VAT number of FR"),
         ("US01", {}, {"department": "NOPE"}, "department", "Known are SALES."),
         ("US01", {}, {"location": "MARS"}, "location", "Known are NYC."),
     ],

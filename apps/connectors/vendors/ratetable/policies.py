@@ -109,7 +109,7 @@ def _not_a_vat_id(customer: Mapping[str, Any], country: str) -> RejectedError:
     said = _vat_id(customer) or "(none)"
     return _invalid(
         "customer.vat_id",
-        f"{customer['name']} has the VAT number {said}, which is not a {country} one",
+        f"{customer['name']} has the VAT number {said}, which is no VAT number of {country}",
         "Correct it; reverse charge needs a valid number",
     )
 

@@ -23,7 +23,7 @@ AMENDMENTS = 20
 EARLY_AMENDMENTS = 2  # of these: heard of before their order
 OUTAGE_CALLS = 5  # as many as the hub makes by itself; then the outage is over
 SETTLE_SECONDS = 300
-QUIET_LOOKS = 2  # between two the platforms' messages may be on their way
+SENDERS = ("salesforce", "stripe", "provisioning")
 
 
 def say(line: str) -> None:
@@ -51,7 +51,7 @@ def play(today: dt.date) -> None:
 
 def unreliable() -> None:
     """Networks duplicate and reorder what the platforms send."""
-    for name in ("salesforce", "stripe", "provisioning"):
+    for name in SENDERS:
         Platform(name).control("webhooks/policy", duplicate=1, shuffle_window=4, seed=7)
 
 
@@ -141,17 +141,26 @@ def bill_the_past(today: dt.date) -> None:
 
 
 def settle() -> None:
-    """Wait until the hub has nothing left to do by itself; prints what stands where."""
-    viewer, last, quiet = Person("mara"), (-1, -1, -1), 0
+    """Wait until the hub has nothing left to do by itself; prints what stands where.
+
+    Work is at a platform until its message is acknowledged and then in the hub: when none is on
+    its way, then the hub has none, and the ledgers are as before, there is none anywhere.
+    """
+    viewer, last = Person("mara"), (-1, -1, -1)
     end = time.monotonic() + SETTLE_SECONDS
-    while time.monotonic() < end and quiet < QUIET_LOOKS:
+    while time.monotonic() < end:
         now = counts(viewer)
         if now != last:  # asking the hub itself costs more than looking at the ledgers
-            last, quiet = now, 0
+            last = now
             say(f"{now[0]} invoices in billing, {now[1]} in the ERP, {now[2]} open exceptions")
-        else:
-            quiet = quiet + 1 if hub_state().moving == 0 else 0
-        time.sleep(1.5)
+        elif _is_quiet() and counts(viewer) == last:
+            return
+        time.sleep(1)
+
+
+def _is_quiet() -> bool:
+    on_their_way = any(_undelivered(Platform(name)) for name in SENDERS)
+    return not on_their_way and hub_state().moving == 0
 
 
 def counts(viewer: Person) -> tuple[int, int, int]:

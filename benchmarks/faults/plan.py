@@ -150,6 +150,7 @@ FIRST: dict[str, list[dict[str, Any]]] = {
         {"kind": "kill-while-undoing"},
     ],
     "process-stop": [{"kind": "stop-at-point", "point": "posting.after_send"}],
+    "broker": [{"kind": "kill-losing-data"}],
     "platform": [{"kind": "poison-503"}, {"kind": "reuse_id"}, {"kind": "outage"}],
 }
 

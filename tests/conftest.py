@@ -31,7 +31,7 @@ def bells(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[str, ...]]]:
     """Bells that were rung, instead of a broker."""
     rung: list[tuple[str, tuple[str, ...]]] = []
 
-    def ring(task: str, *ids: str, queue: str = "default") -> None:
+    def ring(task: str, *ids: str, queue: str = "default", gap: float = 0.0) -> None:
         rung.append((task, ids))
 
     monkeypatch.setattr("apps.core.jobs.enqueue", ring)

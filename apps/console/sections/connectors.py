@@ -2,11 +2,12 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Avg, Count, Min, Q
+from django.db.models import Avg, Count, Exists, Min, OuterRef, Q
 from django.urls import reverse
 from django.utils import timezone
 
@@ -19,7 +20,7 @@ from apps.core.principal import Principal
 from apps.events.models import Event
 from apps.exceptions.models import OPEN_STATES, ExceptionCase
 from apps.ingestion.selectors import find_source_check
-from apps.postings.models import Posting
+from apps.postings.models import STUCK, Posting
 from apps.postings.selectors import lane_budgets
 from apps.postings.types import LaneBudget
 
@@ -38,13 +39,15 @@ class ConnectionRow:
     waiting: int
     oldest_seconds: int | None
     url: str
+    held_by: tuple[str, ...] = ()  # cases that writes wait for, by reference
 
 
 def list_connections(principal: Principal, now: dt.datetime) -> list[ConnectionRow]:
-    """Connections a principal may see, worst first, in two queries."""
+    """Connections a principal may see, worst first, in a fixed number of queries."""
     connections = list(selectors.list_connections(principal))
     waiting = _waiting([c.id for c in connections])
-    rows = [_row(c, waiting.get(c.id), now) for c in connections]
+    held = _held_by([c.id for c in connections], principal)
+    rows = [_row(c, waiting.get(c.id), now, held[c.id]) for c in connections]
     return sorted(rows, key=lambda row: (_ORDER[row.condition], row.connection.name))
 
 
@@ -58,8 +61,30 @@ def _waiting(ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, tuple[int, dt.datetime
     return {row["connection_id"]: (row["n"], row["oldest"]) for row in rows}
 
 
+def _held_by(
+    ids: Sequence[uuid.UUID], principal: Principal
+) -> Mapping[uuid.UUID, tuple[str, ...]]:
+    """Open cases of postings that others of their ordering key wait behind."""
+    waiting = Posting.objects.filter(
+        connection_id=OuterRef("connection_id"), ordering_key=OuterRef("ordering_key"),
+        state__in=QUEUED, sequence__gt=OuterRef("sequence"),
+    )  # fmt: skip
+    heads = Posting.objects.filter(Exists(waiting), connection_id__in=ids, state__in=STUCK)
+    of_head = dict(heads.filter(skipped_at=None).values_list("id", "connection_id"))
+    cases = ExceptionCase.objects.visible_to(principal).filter(
+        state__in=OPEN_STATES, subject_id__in=list(of_head)
+    )
+    found: dict[uuid.UUID, tuple[str, ...]] = defaultdict(tuple)
+    for case in cases.order_by("number"):
+        found[of_head[case.subject_id]] += (case.reference,)
+    return found
+
+
 def _row(
-    connection: Connection, waiting: tuple[int, dt.datetime] | None, now: dt.datetime
+    connection: Connection,
+    waiting: tuple[int, dt.datetime] | None,
+    now: dt.datetime,
+    held_by: tuple[str, ...],
 ) -> ConnectionRow:
     behind = max(0, int((now - waiting[1]).total_seconds())) if waiting else None
     return ConnectionRow(
@@ -68,6 +93,7 @@ def _row(
         waiting[0] if waiting else 0,
         behind,
         reverse("connector", args=[connection.code]),
+        held_by,
     )
 
 
@@ -117,7 +143,9 @@ def connection_detail(
     connection: Connection, principal: Principal, now: dt.datetime
 ) -> ConnectionDetail:
     """A connection with its last calls and what steering it would mean."""
-    row = _row(connection, _waiting([connection.id]).get(connection.id), now)
+    ids = [connection.id]
+    held_by = _held_by(ids, principal)[connection.id]
+    row = _row(connection, _waiting(ids).get(connection.id), now, held_by)
     calls = selectors.list_exchanges(principal, connection_id=connection.id)
     figures = calls.filter(at__gte=now - dt.timedelta(hours=1)).aggregate(
         calls=Count("pk"),

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import uuid
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,7 @@ from apps.collaboration.selectors import list_comments
 from apps.console.presentation.timeline import Timeline
 from apps.console.sections.case_rows import CaseRow, case_row, case_rows
 from apps.console.sections.subjects import (
+    LANES,
     FieldLine,
     StepLine,
     Subject,
@@ -25,11 +27,13 @@ from apps.core.principal import Principal
 from apps.events.models import Event
 from apps.exceptions.models import OPEN_STATES, ExceptionCase
 from apps.monitoring.models import Journey
+from apps.monitoring.projection import NAMES
 from apps.postings.models import Attempt
 
 CASE = "exception_case"
 MODES = ("changed", "all", "raw")
 FAMILY_ROWS = 8
+_LANES = dict(LANES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +221,13 @@ def _links(case: ExceptionCase) -> tuple[Link, ...]:
 
 def _facts(case: ExceptionCase, subject: Subject) -> tuple[Fact, ...]:
     facts = [
-        Fact("route", "Flow", case.flow.replace("_", " ").capitalize(), case.lane.upper()),
-        Fact("hash", "Cause", case.code, case.category),
+        Fact(
+            "route",
+            "Flow",
+            _words(case.flow),
+            f"stopped at {dict(LANES).get(case.lane, 'the hub')}",
+        ),
+        Fact("hash", "Cause", _words(case.code), _words(case.category).lower()),
     ]
     if case.journey_id:
         key = Journey.objects.filter(pk=case.journey_id).values_list("key", flat=True).first()
@@ -226,11 +235,20 @@ def _facts(case: ExceptionCase, subject: Subject) -> tuple[Fact, ...]:
         facts.append(Fact("waypoints", "Journey", key or "Open", "quote to ledger", url))
     if subject.run:
         url = reverse("workflow", args=[subject.run.id])
-        facts.append(Fact("workflow", "Run", subject.run.label, subject.run.definition, url))
+        facts.append(
+            Fact("workflow", "Run", subject.run.label, _words(subject.run.definition).lower(), url)
+        )
     if subject.posting:
         tries = subject.posting.attempts
         note = f"{tries} {'try' if tries == 1 else 'tries'}, key {subject.posting.reference}"
-        facts.append(Fact("send", "Write", subject.posting.operation, note))
+        facts.append(
+            Fact(
+                "send",
+                "Write",
+                NAMES.get(subject.posting.operation, subject.posting.operation),
+                note,
+            )
+        )
     if subject.message:
         url = reverse("message", args=["in", subject.message.id])
         facts.append(Fact("inbox", "Message", subject.message.event_type, "as it came in", url))
@@ -239,6 +257,10 @@ def _facts(case: ExceptionCase, subject: Subject) -> tuple[Fact, ...]:
     if case.snoozed_until:
         facts.append(Fact("alarm-clock", "Snoozed", f"until {case.snoozed_until:%-d %b %H:%M}"))
     return tuple(facts)
+
+
+def _words(code: str) -> str:
+    return code.replace("_", " ").capitalize()
 
 
 def _timeline(subject: Subject, now: dt.datetime) -> Timeline | None:
@@ -257,7 +279,7 @@ def payload_of(case: ExceptionCase, subject: Subject, mode: str) -> Payload:
         lines = tuple(line for line in lines if line.state != "same")
     url = reverse("exception-payload", args=[case.reference])
     labels = {
-        "changed": f"Changed {subject.changed}",
+        "changed": f"{_difference(lines)} {subject.changed}",
         "all": f"All {len(subject.fields)}",
         "raw": "Raw",
     }
@@ -273,6 +295,12 @@ def payload_of(case: ExceptionCase, subject: Subject, mode: str) -> Payload:
         "As edited" if is_message else "Sent",
         json.dumps(raw, indent=1, ensure_ascii=False) if chosen == "raw" else "",
     )
+
+
+def _difference(lines: Sequence[FieldLine]) -> str:
+    """What stands out: a field at fault may have been sent just as it was meant."""
+    states = {line.state for line in lines} - {"same"}
+    return "At fault" if states == {"missing"} else "Changed"
 
 
 def activity_of(case: ExceptionCase, principal: Principal) -> tuple[Entry, ...]:

@@ -173,7 +173,7 @@ def test_csv_quotes_what_a_spreadsheet_would_run(signed_in: SignIn, world: World
 def test_unmapped_value_is_marked_in_the_payload(signed_in: SignIn, world: World) -> None:
     text = signed_in("mara").get(f"/exceptions/{world.cases[0].reference}/panel/").text
     assert "no mapping" in text
-    assert "Changed 1" in text
+    assert "At fault 1" in text
 
 
 SEARCHES = (

@@ -19,7 +19,6 @@ from apps.monitoring.projection import project_items, project_journey
 from apps.monitoring.references import project_references
 
 Row = TypeVar("Row", bound=Model)
-REBUILD = "monitoring.rebuild"
 GAP = 1.0  # seconds: a journey changes some forty times while its order is set up
 AT_ONCE = 100
 CHANGES_AT_ONCE = 2000
@@ -54,7 +53,7 @@ def note_changes(journey_ids: Iterable[uuid.UUID]) -> None:
     marks = [JourneyChange(journey_id=pk) for pk in sorted(set(journey_ids))]
     if marks:
         JourneyChange.objects.bulk_create(marks)
-        enqueue_on_commit(REBUILD, gap=GAP)
+        enqueue_on_commit("monitoring.rebuild", gap=GAP)
 
 
 def note_customer_changes(customer_ids: Sequence[uuid.UUID]) -> None:
@@ -80,7 +79,7 @@ def rebuild_changed(*, now: dt.datetime) -> int:
     rebuild_journeys(marks.values(), now=now)
     JourneyChange.objects.filter(id__in=list(marks)).delete()
     if marks:  # some may have come while another worker was told that this one is at it
-        enqueue_on_commit(REBUILD, gap=GAP)
+        enqueue_on_commit("monitoring.rebuild", gap=GAP)
     return len(marks)
 
 

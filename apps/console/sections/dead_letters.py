@@ -16,6 +16,7 @@ from apps.core.principal import Principal
 from apps.exceptions.models import DeadLetter
 from apps.exceptions.selectors import list_dead_letters
 from apps.ingestion.models import InboundEvent
+from apps.monitoring.models import Journey
 from apps.postings.models import Attempt, Posting
 
 STATES = (
@@ -102,7 +103,9 @@ class LetterRow:
     """A letter in the list; ``in_target`` says whether the target has it already."""
 
     number: str
-    title: str
+    document: str
+    customer: str
+    reason: str
     connection: str
     error_code: str
     message_type: str
@@ -112,14 +115,25 @@ class LetterRow:
     selected: bool
 
 
+def _told(letter: DeadLetter, posting: Posting | None, customer: str) -> tuple[str, str]:
+    """The document number and the customer; what is stuck in words where neither is known."""
+    case = letter.case
+    document = (case.document if case else "") or (posting.document_label if posting else "")
+    words = letter.message_type.replace("_", " ").replace(".", " ").capitalize()
+    return document or words, (case.customer if case else "") or customer
+
+
 def letter_rows(letters: Iterable[DeadLetter], selected: str = "") -> list[LetterRow]:
-    """Rows, with the state of their postings read at once."""
+    """Rows, with the state of their postings and the customers of their journeys read at once."""
     letters = list(letters)
     origins = [d.origin_id for d in letters if d.origin_type == "postings.posting"]
     known = {p.id: p for p in Posting.objects.filter(id__in=origins)}
+    journeys = Journey.objects.filter(id__in=[d.journey_id for d in letters if d.journey_id])
+    customers = dict(journeys.values_list("id", "customer"))
     return [
         LetterRow(
             letter.code,
+            *_told(letter, known.get(letter.origin_id), customers.get(letter.journey_id, "")),
             letter.error_message.split("\n")[0],
             letter.connection_code,
             letter.error_code,
@@ -146,6 +160,8 @@ class LetterDetail:
     """One letter beside the list."""
 
     letter: DeadLetter
+    document: str
+    customer: str
     fields: list[FieldLine]
     tries: list[Attempt]
     calls: list[Exchange]
@@ -159,9 +175,11 @@ def letter_detail(letter: DeadLetter, principal: Principal) -> LetterDetail:
     message = None if posting else InboundEvent.objects.filter(pk=letter.origin_id).first()
     document = (posting.request or posting.payload) if posting else None
     document = document or (message.edited_payload or message.payload if message else {}) or {}
+    journey = Journey.objects.filter(pk=letter.journey_id).first() if letter.journey_id else None
     calls = Exchange.objects.visible_to(principal).filter(subject_id=letter.origin_id)
     return LetterDetail(
         letter,
+        *_told(letter, posting, journey.customer if journey else ""),
         field_lines(document)[:40],
         list(Attempt.objects.filter(posting=posting)) if posting else [],
         list(calls.order_by("-id")[:10]),

@@ -193,15 +193,21 @@ def _row(
 
 
 def _view(request: ConsoleRequest, rows: Iterable[MappingRow]) -> str:
+    """The tab asked for; without one, what the draft changes, else every row."""
     asked = request.GET.get("view", "")
     if asked in dict(VIEWS):
         return asked
-    return "changed" if any(row.change for row in rows) else "all"
+    return "changed" if any(_is_changed(row) for row in rows) else "all"
+
+
+def _is_changed(row: MappingRow) -> bool:
+    """Whether the draft changes the row; a value that only waits is none."""
+    return row.change in ("new", "edited", "removed")
 
 
 def _shown(rows: list[MappingRow], view: str, text: str) -> list[MappingRow]:
     if view == "changed":
-        rows = [row for row in rows if row.change]
+        rows = [row for row in rows if _is_changed(row)]
     if view == "unmapped":
         rows = [row for row in rows if row.change == "waiting"]
     wanted = text.strip().lower()
@@ -211,7 +217,7 @@ def _shown(rows: list[MappingRow], view: str, text: str) -> list[MappingRow]:
 def _tabs(mapping: Mapping, rows: Sequence[MappingRow], view: str) -> list[ViewTab]:
     base = reverse("mapping", args=[mapping.code])
     counts = {
-        "changed": sum(bool(row.change) for row in rows),
+        "changed": sum(_is_changed(row) for row in rows),
         "unmapped": sum(row.change == "waiting" for row in rows),
         "all": len(rows),
     }

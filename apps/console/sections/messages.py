@@ -171,7 +171,7 @@ def _refused_row(body: Quarantine, connection: str) -> MessageRow:
 
 def _call_row(call: Exchange, connection: str) -> MessageRow:
     return MessageRow(
-        f"{call.method} {call.path}",
+        f"{call.method} {call.path.partition('?')[0]}",
         call.operation,
         connection,
         call.outcome,

@@ -27,7 +27,7 @@ from apps.ingestion.selectors import list_inbound, list_quarantine
 
 COLUMNS = (
     Column("Message"), Column("Connection", "c-wide c-extra"), Column("State", "c-state"),
-    Column("What happened"), Column("At", "c-date"),
+    Column("What happened", "c-told"), Column("At", "c-date"),
 )  # fmt: skip
 
 

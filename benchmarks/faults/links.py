@@ -19,7 +19,7 @@ FEW_CALLS = {
     "other_tenant",
     "html",
 }
-PATIENCE = 15.0  # how long a counted fault waits for calls to hit
+PATIENCE = 30.0  # how long a counted fault waits for calls to hit
 # What a platform fault may strike, by how often: (platform, method, paths)
 WRITES: list[tuple[str, str, str]] = [
     ("stripe", "POST", "/v1/(customers|subscriptions)"),

@@ -14,7 +14,7 @@ from apps.connectors.models import CallCount
 SLOT = 10  # seconds
 RETRY_SPAN = dt.timedelta(seconds=60)
 RETRY_SHARE = 0.1
-RETRY_FLOOR = 10  # a small hub must get on too: so many retries a minute are always free
+RETRY_FLOOR = 20  # a small hub must get on too: so many retries a minute are always free
 COLUMNS = ("first_tries", "retries", "lookups", "reads", "calls", "refused", "settled")
 
 _COUNT = """

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.urls import reverse
 
-from apps.canonical.models import Customer, RecordVersion
+from apps.canonical.models import Customer, Order, RecordVersion
 from apps.canonical.selectors import (
     list_customers,
     list_dimensions,
@@ -49,6 +49,24 @@ class Table:
     shape: Callable[[Any], DataRow]
 
 
+def customers_of(principal: Principal) -> QuerySet[Any]:
+    """Customers with the department of their newest order that names one, and its number."""
+    orders = Order.objects.filter(customer=OuterRef("pk")).exclude(department="").order_by("-id")
+    return list_customers(principal).annotate(
+        order_department=Subquery(orders.values("department")[:1]),
+        order_number=Subquery(orders.values("number")[:1]),
+    )
+
+
+def department_words(customer: Any) -> str:
+    """The department its sales are booked to, and where that comes from."""
+    if customer.department:
+        return f"{customer.department}, set here"
+    if customer.order_department:
+        return f"{customer.order_department}, from {customer.order_number}"
+    return "none yet"
+
+
 def _customer(customer: Customer) -> DataRow:
     place = ", ".join(
         part for part in (customer.city, customer.state_code, customer.country) if part
@@ -57,7 +75,7 @@ def _customer(customer: Customer) -> DataRow:
         customer.name,
         customer.number,
         reverse("customer", args=[customer.number]),
-        ((place, ""), (customer.currency, "c-short"), (customer.department or "none", "c-wide"),
+        ((place, ""), (customer.currency, "c-short"), (department_words(customer), "c-wide"),
          (customer.vat_id[:2] + "•••" if customer.vat_id else "—", "c-short")),
     )  # fmt: skip
 
@@ -124,7 +142,7 @@ TABLES = (
     Table("customers", "Customers",
           (Column("Customer"), Column("Place"), Column("Currency", "c-short"),
            Column("Department", "c-wide"), Column("VAT id", "c-short")),
-          list_customers, ("name", "number", "city"), _customer),
+          customers_of, ("name", "number", "city"), _customer),
     Table("products", "Products",
           (Column("Product"), Column("Charge", "c-wide"), Column("Revenue class", "c-wide"),
            Column("Tax category", "c-wide")),
@@ -188,6 +206,7 @@ class CustomerDetail:
     references: list[Reference]
     versions: Sequence[RecordVersion]
     contracts: Iterable[tuple[str, Decimal, str, Any]]
+    department: str
 
 
 CORRECTABLE = (
@@ -214,4 +233,5 @@ def customer_detail(customer: Customer) -> CustomerDetail:
         ],
         list(versions.order_by("-version")[:20]),
         list(contracts.values_list("number", "net", "currency", "journey_id")),
+        department_words(customer),
     )

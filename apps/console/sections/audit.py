@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 
 from apps.console.sections.event_words import (
     Platforms,
+    actor_words,
     business_key,
     event_note,
     record_words,
@@ -83,7 +84,7 @@ def event_rows(events: Iterable[Event]) -> list[EventRow]:
             record_words(event),
             business_key(event, platforms),
             event_note(event),
-            event.actor_label,
+            actor_words(event),
             event.actor_kind,
             event.occurred_at,
         )

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from apps.connectors.models import Connection
+from apps.console.sections.messages import outcome_words
 from apps.console.sections.subjects import step_name
 from apps.events.models import Event
 
@@ -131,6 +132,13 @@ def _step(kind: str, data: Mapping[str, Any], platforms: Platforms) -> str:
     return f"{step_name(step)} {_STEP_ENDS.get(kind, 'done')}"
 
 
+def actor_words(event: Event) -> str:
+    """Who did it; a part of the hub is called the hub."""
+    if event.actor_kind != "system":
+        return event.actor_label
+    return f"The hub, {event.actor_label.split('.')[0].replace('_', ' ')}"
+
+
 def record_words(event: Event) -> str:
     """The kind of record an event is about."""
     return _RECORDS.get(event.aggregate_type, event.aggregate_type.replace("_", " "))
@@ -151,7 +159,10 @@ def event_note(event: Event) -> str:
     """Why, or what became of it, where the event says so."""
     data = event.data
     if event.type == "step.succeeded":
-        return str(data.get("output", {}).get("external_id") or "")
+        made = data.get("output", {}).get("external_id")
+        return f"known there as {made}" if made else ""
+    if event.type.startswith("inbound."):
+        return outcome_words(str(data.get("outcome", "")))
     keys = ("reason", "error_message", "explanation", "title", "customer", "outcome", "note")
     note = str(next((data[key] for key in keys if data.get(key)), ""))
     return note.replace("_", " ")[:160]

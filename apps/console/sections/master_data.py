@@ -19,6 +19,7 @@ from apps.canonical.selectors import (
 from apps.connectors.models import Connection
 from apps.console.listing import Column, ViewTab
 from apps.core.principal import Principal
+from apps.core.scoping import ScopedQuerySet
 from apps.mappings.models import ExternalReference
 from apps.organisation.models import ExchangeRate, LegalEntity
 from apps.organisation.selectors import list_periods
@@ -49,13 +50,14 @@ class Table:
     shape: Callable[[Any], DataRow]
 
 
-def customers_of(principal: Principal) -> QuerySet[Any]:
+def customers_of(principal: Principal) -> ScopedQuerySet:
     """Customers with the department of their newest order that names one, and its number."""
     orders = Order.objects.filter(customer=OuterRef("pk")).exclude(department="").order_by("-id")
-    return list_customers(principal).annotate(
+    rows: ScopedQuerySet = list_customers(principal).annotate(
         order_department=Subquery(orders.values("department")[:1]),
         order_number=Subquery(orders.values("number")[:1]),
     )
+    return rows
 
 
 def department_words(customer: Any) -> str:

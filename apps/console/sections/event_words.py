@@ -160,7 +160,8 @@ def event_note(event: Event) -> str:
     data = event.data
     if event.type == "step.succeeded":
         made = data.get("output", {}).get("external_id")
-        return f"known there as {made}" if made else ""
+        is_theirs = "{name}" in _DONE.get(str(data.get("step")), "")
+        return f"known there as {made}" if made and is_theirs else ""
     if event.type.startswith("inbound."):
         return outcome_words(str(data.get("outcome", "")))
     keys = ("reason", "error_message", "explanation", "title", "customer", "outcome", "note")

@@ -9,8 +9,12 @@ from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group as AccountGroup
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.db import models
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
 from django_fsm import FSMField
 
 from apps.canonical.models import AccountingDimension, TaxCode
@@ -91,6 +95,15 @@ class AccountAdmin(UserAdmin):  # type: ignore[type-arg]
     add_fieldsets = (
         (None, {"fields": ("username", "person", "email", "password1", "password2")}),
     )
+
+
+def entrance(request: HttpRequest) -> HttpResponse:
+    """The console's sign-in for who is not signed in; a refusal with its reason for who is."""
+    if admin.site.has_permission(request):
+        return redirect("admin:index")
+    if request.user.is_authenticated:
+        raise PermissionDenied("Your role has no back office.")
+    return redirect_to_login(request.GET.get("next") or reverse("admin:index"))
 
 
 def register_all() -> None:

@@ -28,6 +28,9 @@ class ExceptionFamily(Record):
     state = FSMField(default="open", protected=True)
     legal_entity_id = models.UUIDField(null=True)
 
+    class Meta:
+        verbose_name_plural = "exception families"
+
     @transition("state", source=["open", "regressed"], target="resolved")
     def resolve(self) -> None: ...
 

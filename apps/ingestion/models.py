@@ -33,6 +33,7 @@ class Delivery(Record):
     due_at = models.DateTimeField(db_default=Now())
 
     class Meta:
+        verbose_name_plural = "deliveries"
         indexes = [
             models.Index(
                 fields=["received_at"], condition=Q(split_at__isnull=True), name="delivery_unsplit"

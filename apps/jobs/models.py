@@ -33,6 +33,9 @@ class Batch(Record):
 
     objects = ScopedQuerySet.as_manager()
 
+    class Meta:
+        verbose_name_plural = "batches"
+
     @property
     def code(self) -> str:
         return f"B-{self.number}"

@@ -75,6 +75,7 @@ class ReferenceIndex(models.Model):
     objects = ScopedQuerySet.as_manager()
 
     class Meta:
+        verbose_name_plural = "reference index"
         constraints = [
             models.UniqueConstraint(
                 fields=["kind", "value", "object_id"], name="reference_index_once"

@@ -55,6 +55,7 @@ class Match(EntityRecord):
     document_ids = JsonField(default=dict)
 
     class Meta:
+        verbose_name_plural = "matches"
         constraints = [
             models.UniqueConstraint(fields=["run", "match_key", "currency"], name="match_once")
         ]

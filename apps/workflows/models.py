@@ -164,6 +164,7 @@ class RunFacts(models.Model):
     read_at = models.DateTimeField()
 
     class Meta:
+        verbose_name_plural = "run facts"
         constraints = [models.UniqueConstraint(fields=["run", "hash"], name="facts_once")]
 
 

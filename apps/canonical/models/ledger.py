@@ -19,6 +19,9 @@ class JournalEntry(CanonicalRecord):
     subject_id = models.UUIDField()
     total = AmountField()
 
+    class Meta:
+        verbose_name_plural = "journal entries"
+
 
 class JournalLine(Record):
     """One side of an entry; exactly one of debit and credit is above zero."""

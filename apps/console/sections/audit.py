@@ -9,6 +9,14 @@ from typing import Any
 import django_filters
 from django.db.models import Q, QuerySet
 
+from apps.console.sections.event_words import (
+    Platforms,
+    actor_words,
+    business_key,
+    event_note,
+    record_words,
+    what_happened,
+)
 from apps.console.sections.subjects import flatten
 from apps.events.models import Event, Seal, Transition
 
@@ -59,20 +67,24 @@ class EventRow:
     id: int
     what: str
     about: str
-    summary: str
+    key: str
+    note: str
     actor: str
     actor_kind: str
     at: dt.datetime
 
 
 def event_rows(events: Iterable[Event]) -> list[EventRow]:
+    """Events in plain words with the business key of each; the platforms are read once."""
+    platforms = Platforms()
     return [
         EventRow(
             event.id,
-            event.type,
-            event.aggregate_type.replace("_", " "),
-            event_summary(event),
-            event.actor_label,
+            what_happened(event, platforms),
+            record_words(event),
+            business_key(event, platforms),
+            event_note(event),
+            actor_words(event),
             event.actor_kind,
             event.occurred_at,
         )
@@ -97,14 +109,19 @@ class EventDetail:
     """One event with its place in the chain and the state changes of its record."""
 
     event: Event
+    what: str
+    key: str
     lines: list[tuple[str, str]]
     seal: Seal | None
     transitions: Sequence[Transition]
 
 
 def event_detail(event: Event) -> EventDetail:
+    platforms = Platforms()
     return EventDetail(
         event,
+        what_happened(event, platforms),
+        business_key(event, platforms),
         list(flatten(event.data).items()),
         Seal.objects.filter(event_id=event.id).first(),
         list(Transition.objects.filter(row_id=str(event.aggregate_id)).order_by("-id")[:50]),

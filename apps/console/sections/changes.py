@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from django.urls import reverse
 
+from apps.console.sections.event_words import Platforms, event_note, what_happened
 from apps.events.models import Event
 
 _TONES = {
@@ -24,8 +25,10 @@ class Change:
     tone: str
 
 
-def change_of(event: Event) -> Change:
-    """An event as a line."""
+def change_of(event: Event, platforms: Platforms | None = None) -> Change:
+    """An event as a line; with ``platforms`` it says what happened to a record the page names."""
+    if platforms is not None:
+        return _plain(event, platforms)
     about, what = event.type.split(".", 1)
     subject = event.data.get("name") or event.data.get("title") or event.data.get("label") or ""
     words = f"{subject or about} {what}".replace("_", " ")
@@ -35,6 +38,15 @@ def change_of(event: Event) -> Change:
     tone = _TONES.get(what, "")
     title = words[:1].upper() + words[1:]
     return Change(event.occurred_at, title, " · ".join(notes)[:120], _url(about, event), tone)
+
+
+def _plain(event: Event, platforms: Platforms) -> Change:
+    about, what = event.type.split(".", 1)
+    by = event.actor_label if event.actor_kind == "user" else ""
+    notes = [part for part in (event_note(event), by) if part]
+    title = what_happened(event, platforms)
+    tone = _TONES.get(what, "")
+    return Change(event.occurred_at, title, " · ".join(notes), _url(about, event), tone)
 
 
 def _url(about: str, event: Event) -> str:

@@ -92,6 +92,8 @@ class MappingPage:
     history: list[MappingVersion]
     approval: Approval | None
     may_edit: bool
+    source_name: str
+    target_name: str
 
     @property
     def active_words(self) -> str:
@@ -133,7 +135,14 @@ def mapping_page(mapping: Mapping, request: ConsoleRequest) -> MappingPage:
         history=[v for v in versions if v.state in ("active", "retired")][:10],
         approval=approval,
         may_edit=may(principal, "mapping.propose") and (work is None or work.state == "draft"),
+        source_name=side_name(mapping.source),
+        target_name=side_name(mapping.target),
     )
+
+
+def side_name(vendor: str) -> str:
+    """What people call a side of a mapping."""
+    return "Hub" if vendor == "hub" else platform_name(vendor)
 
 
 def _expression(mapping: Mapping, version: MappingVersion | None) -> str:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.urls import reverse
 
-from apps.canonical.models import Customer, RecordVersion
+from apps.canonical.models import Customer, Order, RecordVersion
 from apps.canonical.selectors import (
     list_customers,
     list_dimensions,
@@ -19,6 +19,7 @@ from apps.canonical.selectors import (
 from apps.connectors.models import Connection
 from apps.console.listing import Column, ViewTab
 from apps.core.principal import Principal
+from apps.core.scoping import ScopedQuerySet
 from apps.mappings.models import ExternalReference
 from apps.organisation.models import ExchangeRate, LegalEntity
 from apps.organisation.selectors import list_periods
@@ -49,6 +50,25 @@ class Table:
     shape: Callable[[Any], DataRow]
 
 
+def customers_of(principal: Principal) -> ScopedQuerySet:
+    """Customers with the department of their newest order that names one, and its number."""
+    orders = Order.objects.filter(customer=OuterRef("pk")).exclude(department="").order_by("-id")
+    rows: ScopedQuerySet = list_customers(principal).annotate(
+        order_department=Subquery(orders.values("department")[:1]),
+        order_number=Subquery(orders.values("number")[:1]),
+    )
+    return rows
+
+
+def department_words(customer: Any) -> str:
+    """The department its sales are booked to, and where that comes from."""
+    if customer.department:
+        return f"{customer.department}, set here"
+    if customer.order_department:
+        return f"{customer.order_department}, from {customer.order_number}"
+    return "none yet"
+
+
 def _customer(customer: Customer) -> DataRow:
     place = ", ".join(
         part for part in (customer.city, customer.state_code, customer.country) if part
@@ -57,7 +77,7 @@ def _customer(customer: Customer) -> DataRow:
         customer.name,
         customer.number,
         reverse("customer", args=[customer.number]),
-        ((place, ""), (customer.currency, "c-short"), (customer.department or "none", "c-wide"),
+        ((place, ""), (customer.currency, "c-short"), (department_words(customer), "c-wide"),
          (customer.vat_id[:2] + "•••" if customer.vat_id else "—", "c-short")),
     )  # fmt: skip
 
@@ -124,7 +144,7 @@ TABLES = (
     Table("customers", "Customers",
           (Column("Customer"), Column("Place"), Column("Currency", "c-short"),
            Column("Department", "c-wide"), Column("VAT id", "c-short")),
-          list_customers, ("name", "number", "city"), _customer),
+          customers_of, ("name", "number", "city"), _customer),
     Table("products", "Products",
           (Column("Product"), Column("Charge", "c-wide"), Column("Revenue class", "c-wide"),
            Column("Tax category", "c-wide")),
@@ -188,6 +208,7 @@ class CustomerDetail:
     references: list[Reference]
     versions: Sequence[RecordVersion]
     contracts: Iterable[tuple[str, Decimal, str, Any]]
+    department: str
 
 
 CORRECTABLE = (
@@ -214,4 +235,5 @@ def customer_detail(customer: Customer) -> CustomerDetail:
         ],
         list(versions.order_by("-version")[:20]),
         list(contracts.values_list("number", "net", "currency", "journey_id")),
+        department_words(customer),
     )

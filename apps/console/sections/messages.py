@@ -137,7 +137,7 @@ def _inbound_row(event: InboundEvent, connection: str) -> MessageRow:
         f"{event.object_type} {event.object_id}",
         connection,
         event.state,
-        event.error_message or waits or outcome_words(event),
+        event.error_message or waits or outcome_words(event.outcome),
         event.received_at,
         reverse("message", args=["in", event.id]),
     )
@@ -152,9 +152,9 @@ _OUTCOMES = {
 }
 
 
-def outcome_words(event: InboundEvent) -> str:
+def outcome_words(outcome: str) -> str:
     """What became of a message, in words."""
-    return _OUTCOMES.get(event.outcome, event.outcome.replace("_", " ").capitalize())
+    return _OUTCOMES.get(outcome, outcome.replace("_", " ").capitalize())
 
 
 def _refused_row(body: Quarantine, connection: str) -> MessageRow:
@@ -206,7 +206,7 @@ def _inbound_detail(event: InboundEvent, connection: str) -> MessageDetail:
     return MessageDetail(
         event.event_type,
         event.state,
-        f"{outcome_words(event) or event.state.capitalize()}.",
+        f"{outcome_words(event.outcome) or event.state.capitalize()}.",
         event.error_message or (f"Waits for {event.waits_for}." if event.waits_for else edited),
         facts,
         field_lines(document) if document else [],

@@ -15,6 +15,7 @@ from django.urls import reverse
 from apps.approvals.selectors import approvals_of
 from apps.console.presentation.timeline import Timeline
 from apps.console.sections.changes import Change, change_of
+from apps.console.sections.event_words import Platforms
 from apps.console.sections.subjects import StepLine, step_lines, step_name, timeline_of
 from apps.core.principal import Principal
 from apps.events.models import Event
@@ -160,6 +161,7 @@ def run_detail(run: WorkflowRun, principal: Principal, now: dt.datetime) -> RunD
     timeline = timeline_of(steps, tries, now)
     subjects = [run.id, *(step.id for step in steps)]
     verdict, note = _verdict(run, steps)
+    platforms = Platforms()
     return RunDetail(
         run,
         run.definition.replace("_", " ").capitalize(),
@@ -169,7 +171,7 @@ def run_detail(run: WorkflowRun, principal: Principal, now: dt.datetime) -> RunD
         [_step_row(run, step, postings, tries, cases) for step in steps],
         step_lines(steps),
         [
-            change_of(event)
+            change_of(event, platforms)
             for event in Event.objects.filter(aggregate_id__in=subjects).order_by("-id")[:50]
         ],
         reverse("journey-by-id", args=[run.journey_id]) if run.journey_id else "",

@@ -27,7 +27,7 @@ from apps.events.models import Event
 from apps.events.selectors import list_events
 
 COLUMNS = (
-    Column("Event"), Column("Record", "c-wide c-extra"), Column("What", "c-told"),
+    Column("Event"), Column("About", "c-wide"), Column("Note", "c-told"),
     Column("By", "c-wide"), Column("At", "c-date"),
 )  # fmt: skip
 EXPORT_HEADER = (

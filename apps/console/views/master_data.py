@@ -6,7 +6,6 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 
 from apps.canonical.models import Customer
-from apps.canonical.selectors import list_customers
 from apps.console.access import action, page
 from apps.console.forms import ReasonForm
 from apps.console.listing import page_of, render_list
@@ -14,6 +13,7 @@ from apps.console.requests import ConsoleRequest
 from apps.console.sections.master_data import (
     CORRECTABLE,
     customer_detail,
+    customers_of,
     searched,
     table_of,
     table_tabs,
@@ -56,7 +56,7 @@ def master_data(request: ConsoleRequest) -> HttpResponse:
 
 
 def _visible(request: ConsoleRequest, number: str) -> Customer:
-    found: Customer | None = list_customers(request.principal).filter(number=number).first()
+    found: Customer | None = customers_of(request.principal).filter(number=number).first()
     if found is None:
         raise Http404(f"There is no customer {number}.")
     return found

@@ -1,0 +1,67 @@
+"""Lists name what a person knows, in plain words; a closed door says why it is closed."""
+
+from collections.abc import Callable
+
+import pytest
+from django.apps import apps
+from django.test import Client
+
+from apps.console.sections.event_words import Platforms, business_key, what_happened
+from apps.events.models import Event
+from tests.factories.world import World
+
+SignIn = Callable[[str], Client]
+
+
+def test_a_dead_letter_names_document_and_customer(signed_in: SignIn, world: World) -> None:
+    case = world.cases[0]
+    letter = case.dead_letters.get()
+    client = signed_in("ada")
+    for path in ("/dead-letters/", f"/dead-letters/{letter.code}/"):
+        text = client.get(path).text
+        assert f"{case.document} · {case.customer}" in text, path
+        assert letter.ordering_key not in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "what", "key"),
+    [("step.succeeded", {"step": "invoice_in_erp", "lane": "erp", "label": "INV-4"},
+      "Invoice posted to NetSuite", "INV-4"),
+     ("step.failed", {"step": "customer_in_erp", "lane": "erp", "label": "ORD-1"},
+      "Customer in ERP stopped", "ORD-1"),
+     ("snapshot.refreshed", {"side": "erp", "changed": 7, "document_type": "invoice"},
+      "Records read for reconciliation", "NetSuite: 7 changed invoices"),
+     ("exception.opened", {"number": 10003, "title": "x"}, "Exception opened", "EXC-10003"),
+     ("break.opened", {"number": 4, "subject": "invoice", "key": "A-1"},
+      "Break found", "BRK-4 invoice A-1")],
+)  # fmt: skip
+def test_an_event_is_told_in_plain_words(
+    world: World, kind: str, data: dict[str, object], what: str, key: str
+) -> None:
+    event, platforms = Event(type=kind, data=data), Platforms()
+    assert (what_happened(event, platforms), business_key(event, platforms)) == (what, key)
+
+
+def test_the_back_office_says_why_it_is_closed(signed_in: SignIn) -> None:
+    response = signed_in("fiona").get("/backoffice/", follow=True)
+    assert response.status_code == 403
+    assert "Your role has no back office." in response.text
+    assert 'href="/"' in response.text
+
+
+def test_the_back_office_asks_a_stranger_to_sign_in(client: Client, db: None) -> None:
+    response = client.get("/backoffice/", follow=True)
+    assert response.redirect_chain[-1][0] == "/sign-in/?next=/backoffice/"
+
+
+def test_plurals_are_words() -> None:
+    made = [str(m._meta.verbose_name_plural) for m in apps.get_models()]
+    assert not [words for words in made if words.endswith(("chs", "ys", "xs", "sss"))
+                and not words.endswith(("ays", "eys", "oys"))]  # fmt: skip
+
+
+def test_a_mapping_without_draft_opens_on_all_rows(signed_in: SignIn) -> None:
+    response = signed_in("ada").get("/mappings/products.netsuite/")
+    editor = response.context["editor"]
+    changed = any(row.change in ("new", "edited", "removed") for row in editor.rows)
+    assert editor.view == ("changed" if changed else "all")

@@ -68,7 +68,7 @@ KINDS: list[tuple[Callable[..., None], Breaks]] = [
 def test_fifty_breaks_of_eight_kinds_are_found_and_no_other(world):
     chance = random.Random(44)
     wrong = set(chance.sample(range(DOCUMENTS), PLANTED))
-    expected = set()
+    expected: set[tuple[str, str, str]] = set()
     for number in range(DOCUMENTS):
         key = f"INV-{number:04d}"
         if number in wrong:

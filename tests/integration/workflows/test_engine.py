@@ -143,6 +143,7 @@ def test_a_failure_that_passes_asks_nobody(define, start, perform):
         assert advance_due(now=begun) == 1
         row = WorkflowRun.objects.get(id=run.id)
         assert (row.state, row.attempts, row.claimed_until) == ("running", attempts, None)
+        assert row.due_at is not None
         assert begun <= row.due_at <= utc_now() + dt.timedelta(seconds=2**attempts)
         step = Step.objects.get(run_id=run.id, name="second")
         assert (step.state, step.error_code, step.error_message) == (

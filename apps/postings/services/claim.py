@@ -36,7 +36,8 @@ SELECT p.id FROM postings_posting p JOIN (
 ) head USING (id)
 WHERE p.state = ANY(%(states)s) AND p.due_at <= clock_timestamp()
   AND NOT (p.is_held AND p.state = 'queued')
-  AND (%(again)s OR p.first_sent_at IS NULL OR p.attempts = 0 OR p.error_code = %(lost)s)
+  AND (%(again)s OR p.first_sent_at IS NULL OR p.error_code = %(lost)s
+       OR (p.attempts = 0 AND p.error_code = ''))
 ORDER BY EXISTS (
     SELECT FROM organisation_postingperiod o
     WHERE o.legal_entity_id = p.legal_entity_id AND p.posting_date >= o.start
@@ -133,8 +134,8 @@ def new_token(worker: str) -> str:
 
 def _is_retry(posting: Posting) -> bool:
     """What a person sends again begins to count anew; the connection's rate is its limit."""
-    sent = posting.first_sent_at is not None and posting.attempts > 0
-    return sent and posting.error_code != WORKER_LOST
+    anew = posting.attempts == 0 and not posting.error_code
+    return posting.first_sent_at is not None and not anew and posting.error_code != WORKER_LOST
 
 
 def _within(left: int, postings: list[Posting]) -> list[Posting]:

@@ -8,7 +8,8 @@ from dataclasses import replace
 from apps.simulators.core.calls import Call, Reply
 from apps.simulators.core.codec import dumps, loads
 
-_ID_SEGMENT = re.compile(r"/[^/]*\d[^/]*")
+# Ids have a digit or, when chance gave them none, capitals behind their prefix.
+_ID_SEGMENT = re.compile(r"/[^/]*(?:\d|_[A-Za-z]*[A-Z])[^/]*")
 
 
 class Mixups:

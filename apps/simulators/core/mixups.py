@@ -9,7 +9,7 @@ from apps.simulators.core.calls import Call, Reply
 from apps.simulators.core.codec import dumps, loads
 
 # Ids have a digit or, when chance gave them none, capitals behind their prefix.
-_ID_SEGMENT = re.compile(r"/[^/]*(?:\d|_[A-Za-z]*[A-Z])[^/]*")
+_ID_SEGMENT = re.compile(r"/[^/]*\d[^/]*|/[a-z]+_[a-z]*[A-Z][A-Za-z]*(?=/|$)")
 
 
 class Mixups:

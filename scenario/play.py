@@ -111,8 +111,12 @@ def _amended(story: list[Deal]) -> list[Deal]:
 
 
 def _undelivered(platform: Platform) -> int:
-    found = platform.call("GET", "/_sim/webhooks/deliveries", params={"state": "pending"})
-    return len(found["deliveries"])
+    """Messages that a platform still has to deliver, for the first time or again."""
+    owed = [
+        platform.call("GET", "/_sim/webhooks/deliveries", params={"state": state})
+        for state in ("pending", "retrying")
+    ]
+    return sum(len(found["deliveries"]) for found in owed)
 
 
 def bill_the_past(today: dt.date) -> None:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from apps.console.presentation.words import in_words
+
 Tone = Literal["plain", "critical", "high", "medium", "run", "ok"]
 
 SEVERITY_SHAPES = {
@@ -60,4 +62,4 @@ _BY_STATE = {value: look for look, values in _LOOKS.items() for value in values.
 def state_look(value: str) -> Look:
     """Look of a state by its stored value; a value nobody listed is plain, with its own word."""
     icon, tone = _BY_STATE.get(value, ("circle", "plain"))
-    return Look(icon, tone, value.replace("_", " ").capitalize())
+    return Look(icon, tone, in_words(value))

@@ -15,6 +15,7 @@ from apps.connectors import selectors
 from apps.connectors.models import Connection, Exchange, MaintenanceWindow
 from apps.connectors.policies import circuit_shown
 from apps.console.presentation.durations import duration
+from apps.console.presentation.words import in_words
 from apps.console.sections.changes import Change, change_of
 from apps.core.principal import Principal
 from apps.events.models import Event
@@ -225,7 +226,7 @@ def _figures(row: ConnectionRow, hour: dict[str, Any]) -> list[Figure]:
         Figure("Answers in", took, "mean of the last hour"),
         Figure(
             "Circuit",
-            connection.circuit.replace("_", " ").capitalize(),
+            in_words(connection.circuit),
             f"{connection.concurrency} calls at once at most",
             tones.get(connection.circuit, ""),
         ),

@@ -9,6 +9,7 @@ from django.db.models import Count, Q, QuerySet
 from django.urls import reverse
 
 from apps.connectors.models import Exchange
+from apps.console.presentation.words import in_words
 from apps.console.requests import ConsoleRequest
 from apps.console.sections.redacted import field_lines
 from apps.console.sections.subjects import FieldLine
@@ -83,7 +84,7 @@ def _choices(request: ConsoleRequest, rows: QuerySet[Any], column: str) -> list[
     chosen = request.GET.get(column, "")
     return [
         FacetChoice(
-            c[column].replace("_", " ").capitalize(),
+            in_words(c[column]),
             c["n"],
             _url(request, **{column: "" if c[column] == chosen else c[column]}),
             c[column] == chosen,

@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from apps.collaboration.selectors import list_comments
 from apps.console.presentation.timeline import Timeline
+from apps.console.presentation.words import in_words
 from apps.console.sections.case_rows import CaseRow, case_row, case_rows
 from apps.console.sections.subjects import (
     LANES,
@@ -224,10 +225,10 @@ def _facts(case: ExceptionCase, subject: Subject) -> tuple[Fact, ...]:
         Fact(
             "route",
             "Flow",
-            _words(case.flow),
+            in_words(case.flow),
             f"stopped at {dict(LANES).get(case.lane, 'the hub')}",
         ),
-        Fact("hash", "Cause", _words(case.code), _words(case.category).lower()),
+        Fact("hash", "Cause", in_words(case.code), in_words(case.category).lower()),
     ]
     if case.journey_id:
         key = Journey.objects.filter(pk=case.journey_id).values_list("key", flat=True).first()
@@ -235,9 +236,8 @@ def _facts(case: ExceptionCase, subject: Subject) -> tuple[Fact, ...]:
         facts.append(Fact("waypoints", "Journey", key or "Open", "quote to ledger", url))
     if subject.run:
         url = reverse("workflow", args=[subject.run.id])
-        facts.append(
-            Fact("workflow", "Run", subject.run.label, _words(subject.run.definition).lower(), url)
-        )
+        kind = in_words(subject.run.definition).lower()
+        facts.append(Fact("workflow", "Run", subject.run.label, kind, url))
     if subject.posting:
         tries = subject.posting.attempts
         note = f"{tries} {'try' if tries == 1 else 'tries'}, key {subject.posting.reference}"
@@ -257,10 +257,6 @@ def _facts(case: ExceptionCase, subject: Subject) -> tuple[Fact, ...]:
     if case.snoozed_until:
         facts.append(Fact("alarm-clock", "Snoozed", f"until {case.snoozed_until:%-d %b %H:%M}"))
     return tuple(facts)
-
-
-def _words(code: str) -> str:
-    return code.replace("_", " ").capitalize()
 
 
 def _timeline(subject: Subject, now: dt.datetime) -> Timeline | None:

@@ -10,6 +10,7 @@ from django.db.models.functions import Trunc
 from django.http import QueryDict
 
 from apps.console.listing import FilterMenu, ViewTab, filter_menu, tab_url
+from apps.console.presentation.words import in_words
 from apps.console.requests import ConsoleRequest
 from apps.core.principal import Principal
 from apps.exceptions.models import Severity
@@ -121,9 +122,7 @@ def filter_menus(request: ConsoleRequest) -> list[FilterMenu]:
     causes = sorted(set(CATEGORIES.values()))
     return [
         filter_menu(request, "severity", "Severity", Severity.choices),
-        filter_menu(
-            request, "cause", "Cause", [(c, c.replace("_", " ").capitalize()) for c in causes]
-        ),
+        filter_menu(request, "cause", "Cause", [(c, in_words(c)) for c in causes]),
         filter_menu(request, "flow", "Flow", FLOWS),
         filter_menu(request, "owner", "Owner", OWNERS),
         filter_menu(request, "entity", "Entity", entity_options(request.principal)),

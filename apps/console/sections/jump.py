@@ -10,6 +10,7 @@ from apps.canonical.selectors import list_customers
 from apps.connectors.selectors import list_connections
 from apps.console.access import allowed_pages
 from apps.console.presentation.navigation import SECTIONS
+from apps.console.presentation.words import in_words
 from apps.core.principal import Principal
 from apps.exceptions.selectors import cases_by_number, list_dead_letters
 from apps.mappings.models import Mapping
@@ -116,7 +117,7 @@ def _journey_result(found: Found) -> Result:
         _ICONS.get(found.kind, "waypoints"),
         found.label or found.value.upper(),
         f"{found.journey_key} {found.customer}",
-        found.kind.replace("_", " ").capitalize(),
+        in_words(found.kind),
     )
 
 

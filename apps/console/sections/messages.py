@@ -13,6 +13,7 @@ from django.urls import reverse
 from apps.connectors.models import Connection, Exchange
 from apps.connectors.selectors import list_exchanges
 from apps.console.listing import ViewTab
+from apps.console.presentation.words import in_words
 from apps.console.sections.redacted import body_text, field_lines, header_lines
 from apps.console.sections.subjects import FieldLine
 from apps.core.principal import Principal
@@ -154,12 +155,12 @@ _OUTCOMES = {
 
 def outcome_words(outcome: str) -> str:
     """What became of a message, in words."""
-    return _OUTCOMES.get(outcome, outcome.replace("_", " ").capitalize())
+    return _OUTCOMES.get(outcome, in_words(outcome))
 
 
 def _refused_row(body: Quarantine, connection: str) -> MessageRow:
     return MessageRow(
-        body.reason.replace("_", " ").capitalize(),
+        in_words(body.reason),
         body.message_id or f"{body.size:,} bytes",
         connection,
         "quarantined",
@@ -224,7 +225,7 @@ def _refused_detail(body: Quarantine, connection: str) -> MessageDetail:
         ("SHA-256", body.sha256),
     ]
     bodies = [("What was sent, capped", header_lines(body.headers), body_text(body.raw))]
-    title = body.reason.replace("_", " ").capitalize()
+    title = in_words(body.reason)
     return MessageDetail(title, "quarantined", title, body.explanation, facts, [], bodies)
 
 

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.console.listing import ViewTab
+from apps.console.presentation.words import in_words
 from apps.console.requests import ConsoleRequest
 from apps.core.principal import Principal
 from apps.exceptions.models import ExceptionCase
@@ -131,7 +132,7 @@ def _break_row(
         found.variance,
         found.currency,
         why or "Nothing explains it yet",
-        evidence or found.type.replace("_", " ").capitalize(),
+        evidence or in_words(found.type),
         found.owner_label,
         scope.url(sel=number),
         reverse("break-drawer", args=[number]),
@@ -181,7 +182,7 @@ def match_rows(matches: Iterable[Match], scope: Scope) -> list[BreakRow]:
             id=m.match_key, key=m.match_key, customer="", entity="",
             sides=[BreakSide(name, m.amount, off=False) for name in names],
             variance=Decimal(0), currency=m.currency, why="Matched",
-            evidence=m.rule.replace("_", " ").capitalize(), owner="",
+            evidence=in_words(m.rule), owner="",
             url=f"{reverse('find')}?{urlencode({'q': m.match_key})}", drawer_url="",
             current=False,
         )

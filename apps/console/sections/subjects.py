@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from apps.connectors.redaction import redact_document
 from apps.console.presentation.timeline import StepState, Timeline, TimelineStep
+from apps.console.presentation.words import in_words
 from apps.exceptions.models import ExceptionCase
 from apps.ingestion.models import InboundEvent
 from apps.postings.models import Attempt, Posting
@@ -116,8 +117,7 @@ def timeline_of(
 
 def step_name(name: str) -> str:
     """``customer_in_erp`` → ``Customer in ERP``."""
-    words = name.replace("_", " ").capitalize()
-    return words.replace(" erp", " ERP").replace("cpq", "CPQ")
+    return in_words(name).replace(" erp", " ERP").replace("cpq", "CPQ")
 
 
 def step_lines(steps: Iterable[Step], *, begun_only: bool = False) -> list[StepLine]:

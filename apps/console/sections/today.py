@@ -18,6 +18,7 @@ from apps.connectors.selectors import list_connections
 from apps.console.access import allowed_pages
 from apps.console.presentation.amounts import approximate, short_amount
 from apps.console.presentation.flow import Flow
+from apps.console.presentation.words import in_words
 from apps.console.sections.approvals import WaitingApproval, waiting_approvals
 from apps.console.sections.case_rows import case_rows
 from apps.console.sections.changes import Change, change_of
@@ -232,7 +233,7 @@ def _blocker(groups: Sequence[dict[str, Any]], scope: Scope) -> Blocker:
         documents=documents,
         amount=sum(worths, Decimal(0)),
         currency=scope.rates.currency,
-        gate=first["gate"].replace("_", " ").capitalize(),
+        gate=in_words(first["gate"]),
         url=url,
     )
 

@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from apps.approvals.selectors import approvals_of
 from apps.console.presentation.timeline import Timeline
+from apps.console.presentation.words import in_words
 from apps.console.sections.changes import Change, change_of
 from apps.console.sections.event_words import Platforms
 from apps.console.sections.subjects import StepLine, step_lines, step_name, timeline_of
@@ -79,7 +80,7 @@ def _row(run: WorkflowRun, steps: list[Step]) -> RunRow:
     return RunRow(
         run.id,
         run.label,
-        run.definition.replace("_", " ").capitalize(),
+        in_words(run.definition),
         run.state,
         stands_at(steps),
         f"{ended} of {len(steps)}",
@@ -164,7 +165,7 @@ def run_detail(run: WorkflowRun, principal: Principal, now: dt.datetime) -> RunD
     platforms = Platforms()
     return RunDetail(
         run,
-        run.definition.replace("_", " ").capitalize(),
+        in_words(run.definition),
         verdict,
         note,
         timeline if timeline.steps else None,

@@ -16,6 +16,7 @@ from lucide.templatetags.lucide import lucide
 
 from apps.console.presentation import amounts, durations, people
 from apps.console.presentation.states import SEVERITY_SHAPES, state_look
+from apps.console.presentation.words import in_words
 from apps.core.money import Money
 
 register = template.Library()
@@ -211,7 +212,7 @@ def meter(share: float, tone: str = "plain", *, thick: bool = False) -> SafeStri
 @stringfilter
 def humanise(code: str) -> str:
     """``write_off`` → ``Write off``."""
-    return code.replace("_", " ").replace("-", " ").capitalize()
+    return in_words(code)
 
 
 @register.simple_tag(takes_context=True)

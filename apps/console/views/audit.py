@@ -13,6 +13,7 @@ from apps.console.listing import (
     page_of,
     render_list,
 )
+from apps.console.presentation.words import in_words
 from apps.console.requests import ConsoleRequest
 from apps.console.sections.audit import (
     KINDS,
@@ -41,7 +42,7 @@ def audit(request: ConsoleRequest) -> HttpResponse:
     """What happened, newest first."""
     rows = EventFilter(request.GET, queryset=list_events(request.principal)).qs
     shown = page_of(rows, request)
-    subjects = [(s, s.replace("_", " ").capitalize()) for s in SUBJECTS]
+    subjects = [(s, in_words(s)) for s in SUBJECTS]
     context = {
         "heading": "Audit log",
         "note": "append-only, sealed by a hash chain",

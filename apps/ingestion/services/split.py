@@ -227,17 +227,11 @@ def open_event_cases(
 def _title(event: InboundEvent, error: ErrorFacts, connection: Connection | None) -> str:
     """One line that says which message it is; what is wrong with its field, the explanation
     says."""
-    if error.code != "malformed_payload" or not error.field or connection is None:
+    of_a_field = error.code == "malformed_payload" and error.field
+    if not of_a_field or connection is None or event.object_type == UNREADABLE:
         return error.message.split(". ")[0]
-    noun = "message" if event.object_type == UNREADABLE else event.object_type
-    return (
-        f"The {_words(error.field)} of {connection.name}'s {_words(noun)} {event.object_id} "
-        f"cannot be read"
-    )
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
+    field, noun = (name.replace("_", " ") for name in (error.field, event.object_type))
+    return f"The {field} of {connection.name}'s {noun} {event.object_id} cannot be read"
 
 
 def event_case(event: InboundEvent, error: ErrorFacts, connection: Connection | None) -> CaseDraft:

@@ -12,7 +12,7 @@ from scenario.drive import (
     send_headless_invoice,
     send_malformed_invoice,
 )
-from scenario.hub import Person, wait_until
+from scenario.hub import HubRefused, Person, wait_until
 from scenario.plant import Planted, planted
 from scenario.platforms import Platform
 from scenario.resolve import open_rows
@@ -23,6 +23,7 @@ AMENDMENTS = 20
 EARLY_AMENDMENTS = 2  # of these: heard of before their order
 OUTAGE_CALLS = 5  # as many as the hub makes by itself; then the outage is over
 SETTLE_SECONDS = 300
+DELIVERY_SECONDS = 60
 SENDERS = ("salesforce", "stripe", "provisioning")
 
 
@@ -95,14 +96,26 @@ def sell_planted(sales: SalesTeam, problem: Planted, deal: Deal) -> None:
 def amend(sales: SalesTeam, story: list[Deal]) -> None:
     """Mid-term upgrades of annual seats. The last ones come before their order: the message of
     its acceptance is lost on the way, so that only the next poll brings it."""
-    salesforce, amended = Platform("salesforce"), _amended(story)
+    amended = _amended(story)
     for number, deal in enumerate(amended):
         if deal in amended[-EARLY_AMENDMENTS:]:
-            salesforce.control("webhooks/policy", drop_probability=1.0)
-            sell_one(sales, deal)
-            wait_until(lambda: not _undelivered(salesforce), 10, 0.1)
-            salesforce.control("webhooks/policy", drop_probability=0.0)
+            sell_unheard(sales, deal)
         sales.amend(deal, more_seats=5 + number, days_ago=number % min(deal.start_days_ago, 5))
+
+
+def sell_unheard(sales: SalesTeam, deal: Deal) -> None:
+    """Sell one deal of which no message arrives; everything said before it does."""
+    salesforce = Platform("salesforce")
+    _wait_for_delivery(salesforce)
+    salesforce.control("webhooks/policy", drop_probability=1.0)
+    sell_one(sales, deal)
+    _wait_for_delivery(salesforce)
+    salesforce.control("webhooks/policy", drop_probability=0.0)
+
+
+def _wait_for_delivery(platform: Platform) -> None:
+    if not wait_until(lambda: not _undelivered(platform), DELIVERY_SECONDS, 0.1):
+        raise HubRefused(f"messages of {platform.name} not taken in {DELIVERY_SECONDS} s")
 
 
 def _amended(story: list[Deal]) -> list[Deal]:

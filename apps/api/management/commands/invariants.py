@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 from django.db import connection
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Sum
 
 from apps.canonical.models import Invoice
 from apps.core.clock import utc_now
@@ -53,10 +53,11 @@ def _in_flight() -> int:
 
 
 def _moving() -> int:
-    """What the hub still does by itself: not held back by a case, not waiting for a person."""
-    inbound = InboundEvent.objects.filter(
-        Q(state__in=["received", "processing"]) | Q(state="waiting", wait_reason="fetch")
-    )
+    """What the hub still does by itself: not held back by a case, not waiting for a person.
+
+    An event that waits for another record moves: the record comes, or a deadline makes it a case.
+    """
+    inbound = InboundEvent.objects.filter(state__in=["received", "waiting", "processing"])
     with connection.cursor() as cursor:
         cursor.execute(_HEADS)
         heads = cursor.fetchone()[0]

@@ -23,7 +23,8 @@ from benchmarks.faults.sometimes import count
 from benchmarks.faults.stack import Stack
 from scenario.checker import Sums, unequal
 
-MORE_CONNECTIONS = 6  # a pool may keep some open
+# The web process has a pool that grows from 4 to 20, and shrinks after ten idle minutes.
+MORE_CONNECTIONS = 16
 RSS_LIMIT_MB = 250.0
 POLL_SECONDS = 10.0
 # I11: calls in an outage, of first tries and lookups; a probe each for the fault's start and end.

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.faults.conductor import Scene, Strike
+from benchmarks.faults.evidence import MAKES
 from benchmarks.faults.processes import LONGEST_CLAIM, LONGEST_STOP
 
 PATIENCE = 12.0  # how long an armed place waits for somebody to pass
+MOST_KILLED = 5
 ACTIONS = {"kill": "kill", "cut": "drop"}
 
 
@@ -22,6 +24,19 @@ def strike_at_point(scene: Scene) -> Iterator[float]:
     action = ACTIONS[scene.what["kind"].partition("-")[0]]
     count = scene.chance.randint(1, 2)
     yield from _armed(scene, action, count)
+
+
+def kill_before_send(scene: Scene) -> Iterator[float]:
+    """Kill who is about to send, until one of them leaves a document that was never made: a
+    change of a customer leaves no such trace in a platform's ledger."""
+    fired: list[dict[str, Any]] = []
+    for _ in range(MOST_KILLED):
+        yield from _armed(scene, "kill", 1)
+        fired += scene.notes["fired"]
+        pids = [int(line["pid"]) for line in scene.notes["fired"]]
+        if not pids or scene.hub.left_sending(pids, tuple(MAKES)):
+            break
+    scene.notes["fired"] = fired
 
 
 def kill_while_undoing(scene: Scene) -> Iterator[float]:
@@ -83,7 +98,7 @@ def firings(file: Path, key: str = "") -> list[dict[str, Any]]:
 
 
 POINT_STRIKES: dict[str, Strike] = {
-    "kill-before-send": strike_at_point,
+    "kill-before-send": kill_before_send,
     "kill-after-send": strike_at_point,
     "kill-before-commit": strike_at_point,
     "kill-after-commit": strike_at_point,

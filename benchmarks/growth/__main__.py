@@ -100,6 +100,8 @@ def main() -> int:
             product.stop()
     for product in products:
         del product.rounds[0]
+    for product in products:
+        say(_cost(product))
     _print_growth(small, large)
     return report(
         [
@@ -114,6 +116,23 @@ def _line(number: int, product: Product) -> str:
     return (
         f"round {number}, {product.transactions:>9,} stored: {product.buffers()[-1]:6.0f} buffers "
         f"and {product.cpu_ms()[-1]:5.1f} ms of processor a posting"
+    )
+
+
+def _cost(product: Product) -> str:
+    """The medians of everything that a posting costs; commits count the waiting of a round too."""
+    each = {
+        role: statistics.median(1000 * r["cpu_s"][role] / r["postings"] for r in product.rounds)
+        for role in product.rounds[0]["cpu_s"]
+    }
+    log, commits = (
+        statistics.median(r[name] / r["postings"] for r in product.rounds)
+        for name in ("log_kb", "commits")
+    )
+    processor = ", ".join(f"{role} {ms:.1f}" for role, ms in each.items())
+    return (
+        f"A posting beside {product.transactions:,}: {statistics.median(product.buffers()):.0f} "
+        f"buffers, {log:.0f} kB of log, {commits:.1f} commits, ms of processor: {processor}"
     )
 
 

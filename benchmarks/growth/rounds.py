@@ -36,6 +36,11 @@ JOIN pg_roles r ON r.oid = s.userid AND r.rolname = %s
 JOIN pg_database d ON d.oid = s.dbid AND d.datname = current_database()
 GROUP BY queryid
 """
+# Of the whole server: the other product rests meanwhile.
+_WRITTEN = """
+SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint,
+       (SELECT xact_commit FROM pg_stat_database WHERE datname = current_database())
+"""
 Statements = dict[str, int]
 
 
@@ -50,15 +55,18 @@ class Rounds:
 
     def play(self, number: int) -> dict[str, Any]:
         before, spent, newest = self._statements(), self._spent(), self._newest()
+        log, commits = self._written()
         sell(self.sales, plain_deals(DEALS, f"{self.name}-{number}"))
         if not wait_until(lambda: self._settled(newest), SETTLE_SECONDS, 1):
             raise SystemExit(f"A round was not through after {SETTLE_SECONDS} s.")
-        after = self._statements()
+        after, (log_after, commits_after) = self._statements(), self._written()
         used = {query: after[query] - before.get(query, 0) for query in after}
         return {
             "postings": self._counts(newest)[1],
             "cpu_s": {role: s - spent.get(role, 0.0) for role, s in self._spent().items()},
             "buffers": sum(used.values()),
+            "log_kb": (log_after - log) / 1024,
+            "commits": commits_after - commits,
             "statements": dict(sorted(used.items(), key=lambda one: -one[1])[:60]),
         }
 
@@ -72,6 +80,10 @@ class Rounds:
     def _settled(self, newest: Any) -> bool:
         invoices, _, open_ones = self._counts(newest)
         return invoices >= DEALS and not open_ones
+
+    def _written(self) -> tuple[int, ...]:
+        """Bytes of write-ahead log so far, and commits."""
+        return tuple(map(int, self.database.execute(_WRITTEN).fetchall()[0]))
 
     def _statements(self) -> Statements:
         rows = self.database.execute(_STATEMENTS, [APP_ROLE]).fetchall()

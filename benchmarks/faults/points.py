@@ -14,7 +14,7 @@ from benchmarks.faults.conductor import Scene, Strike
 from benchmarks.faults.evidence import MAKES
 from benchmarks.faults.processes import LONGEST_CLAIM, LONGEST_STOP
 
-PATIENCE = 12.0  # how long an armed place waits for somebody to pass
+PATIENCE = 30.0  # how long an armed place waits for somebody to pass: an outage met may hold all
 MOST_KILLED = 5
 ACTIONS = {"kill": "kill", "cut": "drop"}
 

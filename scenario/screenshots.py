@@ -57,7 +57,7 @@ def _exceptions(page: Page, address: str) -> None:
 
 def _journey(page: Page, address: str) -> None:
     """The journey of an amended order, whose picture has two generations."""
-    page.goto(f"{address}/find/?q=00000001-A1")
+    page.goto(f"{address}/find/?q=00000010-A1")
 
 
 def _reconciliation(page: Page, address: str) -> None:

@@ -2,9 +2,11 @@
 
 import datetime as dt
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 from apps.connectors.models import Connection
 from apps.core.principal import Principal
@@ -223,27 +225,46 @@ def _figures(rows: Sequence[AmountRow]) -> tuple[tuple[str, Decimal | None], ...
 
 
 def _versions(journey_id: uuid.UUID) -> list[VersionView]:
-    """The mapping versions that made something of this journey, field maps and value maps."""
-    used: set[tuple[str, int]] = set()
-    for code, number, values in Translation.objects.filter(journey_id=journey_id).values_list(
-        "mapping_version__mapping__code", "mapping_version__number", "value_versions"
-    ):
-        used.add((code, number))
-        used.update((str(name), int(version)) for name, version in (values or {}).items())
-    versions = MappingVersion.objects.filter(mapping__code__in={code for code, _ in used})
+    """The mapping versions that made something of this journey, field maps and value maps; first
+    those that had no row for what they were asked."""
+    uses: Counter[tuple[str, int]] = Counter()
+    lacking: dict[uuid.UUID, list[dict[str, Any]]] = {}  # of each subject, what the last try lacked
+    for subject, code, number, values, missing in (
+        Translation.objects.filter(journey_id=journey_id)
+        .order_by("id")
+        .values_list(
+            "subject_id", "mapping_version__mapping__code", "mapping_version__number",
+            "value_versions", "missing",
+        )
+    ):  # fmt: skip
+        uses[code, number] += 1
+        uses.update((str(name), int(version)) for name, version in (values or {}).items())
+        lacking[subject] = missing or []
+    keys = {(m["mapping"], m["key"]) for rows in lacking.values() for m in rows if m["mapping"]}
+    versions = MappingVersion.objects.filter(mapping__code__in={code for code, _ in uses})
     found = {(v.mapping.code, v.number): v for v in versions.select_related("mapping")}
     drafts = {v.mapping.code: v for v in found.values() if v.state in ("draft", "proposed")}
-    return [_version(found[key], drafts) for key in sorted(used) if key in found]
+    views = [
+        _version(found[used], drafts, uses[used], sorted(k for c, k in keys if c == used[0]))
+        for used in sorted(uses)
+        if used in found
+    ]
+    return sorted(views, key=lambda view: not view.lacks)
 
 
-def _version(version: MappingVersion, drafts: Mapping[str, MappingVersion]) -> VersionView:
+def _version(
+    version: MappingVersion, drafts: Mapping[str, MappingVersion], uses: int, absent: list[str]
+) -> VersionView:
     mapping, draft = version.mapping, drafts.get(version.mapping.code)
-    notes = [] if version.state == "active" else ["a newer version is active"]
+    notes = [f"no row for {', '.join(absent)}" if absent else "used once" if uses == 1 else f"used {uses} times"]
+    if version.state != "active":
+        notes.append("a newer version is active")
     if draft is not None:
         notes.append(f"v{draft.number} is {draft.state}")
     return VersionView(
-        mapping.code, mapping.name, version.number, version.state == "active", ", ".join(notes)
-    )
+        mapping.code, mapping.name, version.number, version.state == "active", bool(absent),
+        ", ".join(notes),
+    )  # fmt: skip
 
 
 def _links(journey_id: uuid.UUID) -> list[LinkView]:

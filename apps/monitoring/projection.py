@@ -134,7 +134,8 @@ def _number(posting: Any) -> str:
 
 def _note(posting: Any, name: str, state: str) -> str:
     if state == "failed":
-        return f"{posting.attempts} tries: {posting.error_message or posting.state}"
+        tries = {0: "not sent", 1: "1 try"}.get(posting.attempts, f"{posting.attempts} tries")
+        return f"{tries}: {posting.error_message or posting.state}"
     if state == "running":
         return f"{posting.document_label}, {posting.state}"
     if posting.operation == "tax.quote" and posting.result.get("tax") is not None:

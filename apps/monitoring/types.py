@@ -139,14 +139,15 @@ class AmountRow:
 
 @dataclass(frozen=True, slots=True)
 class VersionView:
-    """A mapping version that made something of this journey; ``note`` when it is not the active
-    one."""
+    """A mapping version that made something of this journey; ``lacks`` when it had no row for
+    what it was asked, ``note`` in words."""
 
     code: str
     name: str
     number: int
     is_active: bool
-    note: str = ""
+    lacks: bool
+    note: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -228,7 +228,7 @@ def _versions(journey_id: uuid.UUID) -> list[VersionView]:
     """The mapping versions that made something of this journey, field maps and value maps; first
     those that had no row for what they were asked."""
     uses: Counter[tuple[str, int]] = Counter()
-    lacking: dict[uuid.UUID, list[dict[str, Any]]] = {}  # of each subject, what the last try lacked
+    lacking: dict[uuid.UUID, list[dict[str, Any]]] = {}  # what each subject's last try lacked
     for subject, code, number, values, missing in (
         Translation.objects.filter(journey_id=journey_id)
         .order_by("id")
@@ -256,7 +256,8 @@ def _version(
     version: MappingVersion, drafts: Mapping[str, MappingVersion], uses: int, absent: list[str]
 ) -> VersionView:
     mapping, draft = version.mapping, drafts.get(version.mapping.code)
-    notes = [f"no row for {', '.join(absent)}" if absent else "used once" if uses == 1 else f"used {uses} times"]
+    used = "used once" if uses == 1 else f"used {uses} times"
+    notes = [f"no row for {', '.join(absent)}" if absent else used]
     if version.state != "active":
         notes.append("a newer version is active")
     if draft is not None:

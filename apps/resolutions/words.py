@@ -33,7 +33,7 @@ def words_of(remedy: str, case: ExceptionCase, members: int) -> Words:
     words = {
         RETRY: Words(
             "Retry as it is",
-            f"Sends {document} again with today's mappings and master data.",
+            _retry_note(case, document),
             "this case",
             "helps when the cause is already mended",
         ),
@@ -83,6 +83,17 @@ def words_of(remedy: str, case: ExceptionCase, members: int) -> Words:
         ),
     }
     return words[remedy]
+
+
+def _retry_note(case: ExceptionCase, document: str) -> str:
+    if case.code == "acceptance_without_approval":
+        return (
+            f"Once {document} is approved in CPQ it comes again, and this case closes by itself. "
+            f"A retry reads the message that came before."
+        )
+    if case.subject_type == "ingestion.event":
+        return f"Reads the message of {document} again with today's mappings and master data."
+    return f"Sends {document} again with today's mappings and master data."
 
 
 def _mapping_note(mapping: object, key: object, target: object) -> str:

@@ -14,11 +14,13 @@ from apps.console.sections.event_words import (
     actor_words,
     business_key,
     event_note,
+    events_saying,
     record_words,
     what_happened,
 )
 from apps.console.sections.subjects import flatten
 from apps.events.models import Event, Seal, Transition
+from apps.monitoring.selectors import find_by_reference
 
 KINDS = (
     ("user", "People"),
@@ -46,11 +48,13 @@ class EventFilter(django_filters.FilterSet):
         fields: list[str] = []
 
     def search(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
-        found = Q(type__icontains=value) | Q(actor_label__icontains=value)
+        """What happened, in words or by its code; who did it; any id of what it happened to."""
+        found = events_saying(value, Platforms()) | Q(actor_label__icontains=value)
         try:
             key = uuid.UUID(value)
         except ValueError:
-            return rows.filter(found)
+            references = find_by_reference(value, self.request.principal)
+            return rows.filter(found | Q(journey_id__in={r.journey_id for r in references}))
         return rows.filter(found | Q(aggregate_id=key) | Q(journey_id=key))
 
     def concerning(self, rows: QuerySet[Any], name: str, value: list[str]) -> QuerySet[Any]:

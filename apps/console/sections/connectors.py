@@ -17,6 +17,7 @@ from apps.connectors.policies import circuit_shown
 from apps.console.presentation.durations import duration
 from apps.console.presentation.words import in_words
 from apps.console.sections.changes import Change, change_of
+from apps.console.sections.subjects import LANES
 from apps.core.principal import Principal
 from apps.events.models import Event
 from apps.exceptions.models import OPEN_STATES, ExceptionCase
@@ -41,6 +42,12 @@ class ConnectionRow:
     oldest_seconds: int | None
     url: str
     held_by: tuple[str, ...] = ()  # cases that writes wait for, by reference
+
+    @property
+    def role(self) -> str:
+        """``ERP``, ``Billing``."""
+        role = str(self.connection.role)
+        return dict(LANES).get(role, role.capitalize())
 
 
 def list_connections(principal: Principal, now: dt.datetime) -> list[ConnectionRow]:

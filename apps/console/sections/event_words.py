@@ -1,8 +1,10 @@
 """What an event says in plain words, with the business key a person knows."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from django.db.models import Q
 
 from apps.connectors.models import Connection
 from apps.console.sections.messages import outcome_words
@@ -97,6 +99,14 @@ class Platforms:
             self._by_id[str(key)] = name
             self._by_role.setdefault(role, set()).add(name)
 
+    def connections(self) -> Iterable[tuple[str, str]]:
+        """Id and name of each connection."""
+        return self._by_id.items()
+
+    def names(self) -> list[str]:
+        """What a step may call where it was done."""
+        return [self.of_lane(role) for role in self._by_role]
+
     def of_connection(self, key: object) -> str:
         return self._by_id.get(str(key), "the platform")
 
@@ -111,18 +121,39 @@ def lane_words(lane: str) -> str:
     return f"the {lane.upper()}" if lane in ("erp", "cpq") else f"the {lane}"
 
 
+def operation_words(operation: str) -> str:
+    """``tax.quote`` → ``tax calculation``: what an operation writes or asks for."""
+    return _OPERATIONS.get(operation, operation.replace("_", " ").replace(".", " "))
+
+
 def what_happened(event: Event, platforms: Platforms) -> str:
     """``Invoice posted to NetSuite``: what happened, without its subject."""
     data: Mapping[str, Any] = event.data
     if event.type.startswith("step."):
         return _step(event.type, data, platforms)
     if event.type in _PHRASES:
-        operation = str(data.get("operation", ""))
-        what = _OPERATIONS.get(operation, operation.replace("_", " ").replace(".", " "))
+        what = operation_words(str(data.get("operation", "")))
         name = platforms.of_connection(data.get("connection_id"))
         return _PHRASES[event.type].format(What=what[:1].upper() + what[1:], name=name)
     words = event.type.replace("_", " ").replace(".", " ")
     return _TYPES.get(event.type) or words[:1].upper() + words[1:]
+
+
+def events_saying(text: str, platforms: Platforms) -> Q:
+    """Events that :func:`what_happened` tells in words that hold ``text``."""
+    wanted = " ".join(text.lower().split())
+    code = wanted.replace(" ", "_")
+    found = Q(type__icontains=wanted.replace(" ", ".")) | Q(type__icontains=code)
+    found |= Q(type__in=[kind for kind, words in _TYPES.items() if wanted in words.lower()])
+    for step, words in _DONE.items():
+        if any(wanted in words.format(name=name).lower() for name in platforms.names()):
+            found |= Q(type="step.succeeded", data__step=step)
+    for kind, phrase in _PHRASES.items():
+        for operation, what in _OPERATIONS.items():
+            for key, name in platforms.connections():
+                if wanted in phrase.format(What=what, name=name).lower():
+                    found |= Q(type=kind, data__operation=operation, data__connection_id=key)
+    return found
 
 
 def _step(kind: str, data: Mapping[str, Any], platforms: Platforms) -> str:

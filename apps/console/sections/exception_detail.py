@@ -15,6 +15,7 @@ from apps.collaboration.selectors import list_comments
 from apps.console.presentation.timeline import Timeline
 from apps.console.presentation.words import in_words
 from apps.console.sections.case_rows import CaseRow, case_row, case_rows
+from apps.console.sections.messages import message_words
 from apps.console.sections.subjects import (
     LANES,
     FieldLine,
@@ -251,7 +252,8 @@ def _facts(case: ExceptionCase, subject: Subject) -> tuple[Fact, ...]:
         )
     if subject.message:
         url = reverse("message", args=["in", subject.message.id])
-        facts.append(Fact("inbox", "Message", subject.message.event_type, "as it came in", url))
+        kind = message_words(subject.message.event_type)
+        facts.append(Fact("inbox", "Message", kind, "as it came in", url))
     if case.blocks_close:
         facts.append(Fact("calendar-x", "Close", "Holds the period open"))
     if case.snoozed_until:

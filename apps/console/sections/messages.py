@@ -39,7 +39,7 @@ class InboundFilter(django_filters.FilterSet):
     def search(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
         return rows.filter(
             Q(object_id__icontains=value)
-            | Q(event_type__icontains=value)
+            | Q(event_type__icontains=".".join(value.split()))
             | Q(delivery__message_id=value)
         )
 
@@ -131,10 +131,15 @@ def message_rows(view: str, items: Iterable[Any], names: dict[uuid.UUID, str]) -
     return [make(item, names.get(item.connection_id, "")) for item in items]
 
 
+def message_words(event_type: str) -> str:
+    """``quote.notified`` → ``Quote notified``."""
+    return in_words(event_type.replace(".", " "))
+
+
 def _inbound_row(event: InboundEvent, connection: str) -> MessageRow:
     waits = f"waits for {event.waits_for}" if event.waits_for and event.state == "waiting" else ""
     return MessageRow(
-        event.event_type,
+        message_words(event.event_type),
         f"{event.object_type} {event.object_id}",
         connection,
         event.state,
@@ -205,7 +210,7 @@ def _inbound_detail(event: InboundEvent, connection: str) -> MessageDetail:
     document = event.edited_payload or event.payload
     edited = "A person edited the data; the original is kept." if event.edited_payload else ""
     return MessageDetail(
-        event.event_type,
+        message_words(event.event_type),
         event.state,
         f"{outcome_words(event.outcome) or event.state.capitalize()}.",
         event.error_message or (f"Waits for {event.waits_for}." if event.waits_for else edited),

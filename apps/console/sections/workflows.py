@@ -16,8 +16,8 @@ from apps.approvals.selectors import approvals_of
 from apps.console.presentation.timeline import Timeline
 from apps.console.presentation.words import in_words
 from apps.console.sections.changes import Change, change_of
-from apps.console.sections.event_words import Platforms
-from apps.console.sections.subjects import StepLine, step_lines, step_name, timeline_of
+from apps.console.sections.event_words import Platforms, operation_words
+from apps.console.sections.subjects import LANES, StepLine, step_lines, step_name, timeline_of
 from apps.core.principal import Principal
 from apps.events.models import Event
 from apps.exceptions.models import OPEN_STATES, ExceptionCase
@@ -31,6 +31,10 @@ STATES = (
     "pending", "running", "waiting", "failed", "paused", "completed", "compensating",
     "compensated", "cancelled",
 )  # fmt: skip
+_KIND_WORDS = {
+    "compensatable": "can be taken back", "pivot": "point of no return",
+    "retriable": "tried until done",
+}  # fmt: skip
 _STANDS_AT = ("failed", "running", "waiting", "pending")
 
 
@@ -129,6 +133,7 @@ class StepRow:
     case_url: str
     case_number: str
     posting: Posting | None
+    operation: str  # what the posting writes, in words
     may_reset: bool
     may_skip: bool
 
@@ -265,9 +270,9 @@ def _step_row(
     return StepRow(
         step.name,
         step_name(step.name),
-        step.lane,
+        dict(LANES).get(step.lane, step.lane),
         step.state,
-        step.kind,
+        _KIND_WORDS.get(step.kind, ""),
         note or str(step.output.get("external_id", "")),
         len(tries.get(step.posting_id, [])) if step.posting_id else step.attempt,
         step.started_at,
@@ -275,6 +280,7 @@ def _step_row(
         reverse("exception", args=[case.reference]) if case else "",
         case.reference if case else "",
         posting,
+        operation_words(posting.operation) if posting else "",
         is_open and step.state in ("succeeded", "skipped", "failed", "waiting"),
         is_open and step.state == "failed",
     )

@@ -1,5 +1,6 @@
 """The audit log: events with their actors, one event, and CSV."""
 
+from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -40,7 +41,7 @@ EXPORT_HEADER = (
 @page("audit")
 def audit(request: ConsoleRequest) -> HttpResponse:
     """What happened, newest first."""
-    rows = EventFilter(request.GET, queryset=list_events(request.principal)).qs
+    rows = _found(request)
     shown = page_of(rows, request)
     subjects = [(s, in_words(s)) for s in SUBJECTS]
     context = {
@@ -74,8 +75,15 @@ def audit_event(request: ConsoleRequest, event_id: int) -> HttpResponse:
 @page("audit")
 def export(request: ConsoleRequest) -> HttpResponse:
     """The filtered events as CSV, newest first, at most 50,000."""
-    rows = EventFilter(request.GET, queryset=list_events(request.principal)).qs[:EXPORT_LIMIT]
+    rows = _found(request)[:EXPORT_LIMIT]
     return csv_response(f"audit-{utc_now():%Y-%m-%d}", EXPORT_HEADER, map(_line, rows.iterator()))
+
+
+def _found(request: ConsoleRequest) -> QuerySet[Event]:
+    found: QuerySet[Event] = EventFilter(
+        request.GET, list_events(request.principal), request=request
+    ).qs
+    return found
 
 
 def _line(event: Event) -> tuple[object, ...]:

@@ -27,7 +27,7 @@ STEERING = {
 
 @page("connectors")
 def connectors(request: ConsoleRequest, code: str = "") -> HttpResponse:
-    """All connections, worst first; beside them the chosen one."""
+    """All connections, worst first; beside them the chosen one, or the worst."""
     return _render(request, code)
 
 
@@ -36,6 +36,8 @@ def _render(
 ) -> HttpResponse:
     now = utc_now()
     rows = list_connections(request.principal, now)
+    if not code and rows:
+        code = rows[0].connection.code
     context = {
         "rows": rows,
         "troubled": sum(row.condition not in ("healthy", "idle") for row in rows),

@@ -69,7 +69,7 @@ def test_nobody_sees_a_page_without_signing_in(client: Client, db: None, path: s
     ("path", "most"),
     [("/exceptions/", 12), ("/orders/", 12), ("/workflows/", 12), ("/messages/", 12),
      ("/dead-letters/", 12), ("/approvals/", 12), ("/audit/", 12), ("/batches/", 12),
-     ("/mappings/", 12), ("/master-data/", 12), ("/connectors/", 12), ("/reconciliation/", 14)],
+     ("/mappings/", 12), ("/master-data/", 12), ("/connectors/", 20), ("/reconciliation/", 14)],
 )  # fmt: skip
 def test_list_stays_in_its_query_budget(
     signed_in: SignIn, django_assert_max_num_queries: DjangoAssertNumQueries, path: str, most: int

@@ -1,13 +1,19 @@
 """Lists name what a person knows, in plain words; a closed door says why it is closed."""
 
+import uuid
 from collections.abc import Callable
 
 import pytest
 from django.apps import apps
 from django.test import Client
 
+from apps.connectors.models import Connection
 from apps.console.sections.event_words import Platforms, business_key, what_happened
+from apps.core.clock import utc_now
+from apps.core.principal import system_actor
 from apps.events.models import Event
+from apps.events.services import publish_events
+from apps.events.types import NewEvent
 from tests.factories.world import World
 
 SignIn = Callable[[str], Client]
@@ -65,3 +71,26 @@ def test_a_mapping_without_draft_opens_on_all_rows(signed_in: SignIn) -> None:
     editor = response.context["editor"]
     changed = any(row.change in ("new", "edited", "removed") for row in editor.rows)
     assert editor.view == ("changed" if changed else "all")
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "text"),
+    [("step.succeeded", {"step": "invoice_in_erp", "lane": "erp"}, "posted to netsuite"),
+     ("posting.confirmed", {"operation": "invoice.create"}, "Invoice  confirmed by NetSuite"),
+     ("snapshot.refreshed", {}, "records read"),
+     ("mapping_version.active", {}, "mapping_version.active"),
+     ("batch.created", {}, "batch created")],
+)  # fmt: skip
+def test_the_log_is_searched_by_the_words_on_the_page(
+    signed_in: SignIn, world: World, kind: str, data: dict[str, object], text: str
+) -> None:
+    connection = str(Connection.objects.get(name="NetSuite").id)
+    found = {**data, "connection_id": connection, "label": "FIND-1", "reason": "FIND-1"}
+    events = [
+        NewEvent(kind, "thing", uuid.uuid4(), data=found),
+        NewEvent("posting.queued", "posting", uuid.uuid4(), data={"label": "OTHER-2"}),
+    ]
+    publish_events(events, actor=system_actor("test"), now=utc_now())
+    page = signed_in("ada").get("/audit/", {"q": text}).text
+    assert "FIND-1" in page
+    assert "OTHER-2" not in page

@@ -1,8 +1,9 @@
 """How fast and how wide a connection may be called: facts in, decision out, no clock.
 
 The rate follows what the vendor states, else additive growth and multiplicative cuts at each
-refusal; the width (calls at once) likewise, and it narrows when answers become slow. Moments are
-monotonic seconds, rates are calls per second.
+refusal; the width (calls at once) likewise, and it narrows when answers become slow. What is cut
+below what went well before comes back fast, as TCP does after a loss: a passing refusal amid few
+calls says little of the limit. Moments are monotonic seconds, rates are calls per second.
 """
 
 from collections import deque
@@ -13,10 +14,10 @@ from apps.connectors.limits import Limits
 
 SLOWEST = 0.1
 CUT, NARROW = 0.85, 0.7
-# After a refusal the budget stays still for so long before it feels its way up again: one refusal
-# in a hundred calls stays below two in a hundred.
-STILL_CALLS, STILL_SECONDS = 100, 90.0
-GROWTH = 1.10  # of the rate, in a second
+# After a refusal the budget stays still before it feels its way up again: seconds at first, twice
+# as many each time that feeling its way was refused, so that it ends below two in a hundred calls.
+FIRST_STILL, STILL_CALLS, STILL_SECONDS = 5.0, 100, 90.0
+GROWTH, RETURN = 1.10, 2.0  # of the rate, in a second: beyond and up to what went well before
 WINDOW = 3.0  # seconds over which the accepted rate is measured
 PLENTY = 0.2  # of an allowance left: above this no need to pace
 SLOW_FACTOR, SLOW_SECONDS = 4.0, 1.0
@@ -39,6 +40,9 @@ class Budget:
     cut_at: float = -1e9
     clean: int = 0
     grown_at: float = 0.0
+    has_grown: bool = True  # since the last cut
+    still: float = FIRST_STILL
+    goal: float = UNMET  # up to here the rate comes back fast
     usual: float = 0.0
     lately: float = 0.0
     taken: deque[float] = field(default_factory=deque)
@@ -89,7 +93,7 @@ class Budget:
         self.taken.append(now)
         self.clean += 1
         self._feel(seconds)
-        if now - self.cut_at >= STILL_SECONDS or self.clean >= STILL_CALLS:
+        if now - self.cut_at >= self.still or self.clean >= STILL_CALLS:
             self._grow(now)
         else:
             self.grown_at = now
@@ -99,13 +103,25 @@ class Budget:
             self.held_until = max(self.held_until, now + limits.retry_after)
         if started <= self.cut_at:
             return  # sent before the last cut: it says nothing new
+        if self.has_grown:
+            again = now - self.cut_at < 2 * STILL_SECONDS
+            self.still = min(STILL_SECONDS, 2 * self.still) if again else FIRST_STILL
         if limits.reason != "concurrency":
-            accepted = self._accepted(now)
-            self.rate = max(SLOWEST, CUT * min(accepted, self.rate or accepted))
+            self._cut_rate(now)
         if limits.reason != "rate":
             self.width = max(1.0, self.width * NARROW)
         self.cut_at = self.grown_at = now
-        self.clean, self.tokens = 0, 0.0
+        self.clean, self.tokens, self.has_grown = 0, 0.0, False
+
+    def _cut_rate(self, now: float) -> None:
+        """To what is accepted; what is accepted during a spell of refusals is no measure."""
+        accepted = self._accepted(now)
+        if self.rate is None:
+            self.rate = accepted
+        elif self.has_grown:
+            self.goal = CUT * self.rate
+            self.rate = min(accepted, self.rate)
+        self.rate = max(SLOWEST, CUT * self.rate)
 
     def _accepted(self, now: float) -> float:
         while self.taken and self.taken[0] < now - WINDOW:
@@ -121,13 +137,13 @@ class Budget:
 
     def _grow(self, now: float) -> None:
         passed = min(1.0, max(0.0, now - self.grown_at))
-        self.grown_at = now
+        self.grown_at, self.has_grown = now, True
         self.width = min(float(self.ceiling), self.width + 1 / max(1.0, self.width))
         if self.rate is None:
             return
         # A rate that the traffic does not reach is not tested, so it does not grow.
         if self._accepted(now) >= 0.6 * self.rate:
-            self.rate *= GROWTH**passed
+            self.rate *= (RETURN if self.rate < self.goal else GROWTH) ** passed
         if self.rate > UNMET:
             self.rate = None
 
@@ -152,6 +168,9 @@ def kept(budget: Budget, now: float) -> dict[str, Any]:
         "usual": round(budget.usual, 4),
         "lately": round(budget.lately, 4),
         "clean": budget.clean,
+        "still": budget.still,
+        "goal": round(budget.goal, 4),
+        "has_grown": budget.has_grown,
         "since_cut": round(min(now - budget.cut_at, STILL_SECONDS), 1),
     }
 
@@ -170,6 +189,9 @@ def resumed(known: dict[str, Any], *, ceiling: int, fixed: float | None, now: fl
         usual=float(known.get("usual") or 0),
         lately=float(known.get("lately") or 0),
         clean=int(known.get("clean") or 0),
+        still=float(known.get("still") or FIRST_STILL),
+        goal=float(known.get("goal") or UNMET),
+        has_grown=bool(known.get("has_grown", True)),
         cut_at=now - float(known.get("since_cut", STILL_SECONDS)),
         grown_at=now,
     )

@@ -57,9 +57,24 @@ def test_it_follows_a_limit_down_and_up():
 @given(st.floats(0.5, 50), st.floats(0.01, 0.5))
 def test_no_limit_is_passed_for_long(rate, latency):
     budget, limiter = Budget(ceiling=4, width=4), Limiter(rate)
-    play(budget, limiter, 0, 60, latency)
-    calls, refused = play(budget, limiter, 60, 300, latency)
+    play(budget, limiter, 0, 240, latency)
+    calls, refused = play(budget, limiter, 240, 300, latency)
     assert refused <= max(3, 0.03 * calls)
+
+
+def test_a_spell_of_refusals_amid_few_calls_is_soon_over():
+    """A call a second, of which two in three are refused for six seconds; then all may go."""
+    budget, now = Budget(ceiling=4, width=4), 0.0
+    for n in range(20):
+        now += max(1.0, budget.wait(now, 0))
+        budget.take(now)
+        refused = 10 <= n < 16 and n % 3 != 0
+        limits = Limits(refused=True, reason="rate", retry_after=2.0) if refused else None
+        budget.heard(now, now, 0.05, limits)
+        if n == 15:
+            break
+    calls, _ = play(budget, Limiter(1000), now, 20)
+    assert calls > 80
 
 
 def test_a_refusal_for_concurrency_narrows_and_recovers():

@@ -133,7 +133,7 @@ def read_limits(status: int, headers: Mapping[str, str], body: bytes) -> Limits 
     return Limits(
         refused=refused,
         reason="rate" if refused else "",
-        retry_after=60.0 if refused else None,  # a place comes free as the day rolls on
+        retry_after=15.0 if refused else None,  # a place comes free as the day rolls on
         allowance=allowance or None,
         remaining=max(0, allowance - used) if usage else None,
         resets_in=_DAY if usage else None,

@@ -1,7 +1,7 @@
 """Beside a product: a round of sales for each line of standard input, its cost as a line of JSON.
 
 Buffers are those of the statements of hub and web, by ``pg_stat_statements``, triggers included;
-processor time is that of the hub's processes and of the database's processes that serve them.
+processor time is that of the hub's processes and of the database server.
 """
 
 import datetime as dt
@@ -90,21 +90,32 @@ class Rounds:
         return {query: int(blocks) for query, blocks, _ in rows}
 
     def _spent(self) -> dict[str, float]:
-        return {**spent_by_role(), "PostgreSQL": served(f"postgres: {APP_ROLE} {self.name} ")}
+        return {**spent_by_role(), "PostgreSQL": served(self.database.info.backend_pid)}
 
 
-def served(title: str) -> float:
-    """Processor seconds of the database's processes whose title begins so."""
-    found = 0
+def served(backend: int) -> float:
+    """Processor seconds of the server of a backend: of those that serve, and of those that did.
+
+    A worker's connection ends with its task, so most of it is what the server's main process has
+    of its ended children.
+    """
+    server = int(_stat(backend)[1])
+    ended = sum(int(word) for word in _stat(server)[13:15])
+    alive = 0
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             try:
-                if (folder / "cmdline").read_text().startswith(title):
-                    words = (folder / "stat").read_text().rpartition(")")[2].split()
-                    found += int(words[11]) + int(words[12])
+                words = _stat(int(folder.name))
             except OSError:  # it ended just now
                 continue
-    return found / TICKS
+            if int(words[1]) == server:
+                alive += int(words[11]) + int(words[12])
+    return (ended + alive) / TICKS
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of a process after its name: state, parent, ..."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
 def main() -> int:

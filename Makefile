@@ -14,7 +14,7 @@ OFFLINE := Q2C_ENV=test DATABASE_URL=postgresql:///q2c REDIS_URL=redis://127.0.0
 UV      := $(shell sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements/dev.lock)
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo demo-reset test test-e2e test-fast test-platform flow soak faults check lint types contracts \
+.PHONY: help env demo demo-reset test test-e2e test-fast test-platform flow soak faults fault-places check lint types contracts \
         templates migrations erp screenshots lock bench-ingest bench-poison bench-flow bench-engine \
         bench-data bench-growth
 
@@ -69,8 +69,10 @@ bench-growth: .run-bench-data/story/played ## Measure a transaction beside 10,00
 	@exec $(BENCH_DATA) exec --durable -- $(PY) -m benchmarks.growth
 
 # The first layer tries every named place one by one; the second breaks real processes by a seed.
-faults: .venv/.ok ## Break everything on purpose, check the books (TIER=ci|milestone|release SEED=n)
+fault-places: .venv/.ok ## The first layer of faults alone: every named place, in one process
 	@Q2C_ENV=test $(STACK) exec --owner -- $(PY) -m benchmarks.faults.layer_a --tier $(TIER) --seed $(SEED)
+
+faults: fault-places ## Break everything on purpose, check the books (TIER=ci|milestone|release SEED=n)
 	@exec $(PY) -m benchmarks.faults --tier $(TIER) --seed $(SEED)
 
 check: lint types contracts templates migrations test ## Everything that must hold before a change goes in

@@ -107,6 +107,11 @@ class Translation(Record):
         indexes = [
             models.Index(fields=["mapping_version", "created_at"], name="translation_version"),
             models.Index(fields=["subject_id"], name="translation_subject"),
+            models.Index(
+                fields=["journey_id"],
+                name="translation_journey",
+                condition=models.Q(journey_id__isnull=False),
+            ),
         ]
 
 

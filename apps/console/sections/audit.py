@@ -54,7 +54,8 @@ class EventFilter(django_filters.FilterSet):
             key = uuid.UUID(value)
         except ValueError:
             references = find_by_reference(value, self.request.principal)
-            return rows.filter(found | Q(journey_id__in={r.journey_id for r in references}))
+            journeys = {r.journey_id for r in references if r.exact}
+            return rows.filter(found | Q(journey_id__in=journeys))
         return rows.filter(found | Q(aggregate_id=key) | Q(journey_id=key))
 
     def concerning(self, rows: QuerySet[Any], name: str, value: list[str]) -> QuerySet[Any]:

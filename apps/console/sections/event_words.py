@@ -103,9 +103,9 @@ class Platforms:
         """Id and name of each connection."""
         return self._by_id.items()
 
-    def names(self) -> list[str]:
-        """What a step may call where it was done."""
-        return [self.of_lane(role) for role in self._by_role]
+    def lanes(self) -> list[tuple[str, str]]:
+        """Each lane, and what a step calls it; the hub's own among them."""
+        return [(lane, self.of_lane(lane)) for lane in (*self._by_role, "hub")]
 
     def of_connection(self, key: object) -> str:
         return self._by_id.get(str(key), "the platform")
@@ -140,19 +140,26 @@ def what_happened(event: Event, platforms: Platforms) -> str:
 
 
 def events_saying(text: str, platforms: Platforms) -> Q:
-    """Events that :func:`what_happened` tells in words that hold ``text``."""
+    """Events that :func:`what_happened` tells in words that hold ``text``, or by their type."""
     wanted = " ".join(text.lower().split())
-    code = wanted.replace(" ", "_")
-    found = Q(type__icontains=wanted.replace(" ", ".")) | Q(type__icontains=code)
+    found = Q(type__icontains=wanted.replace(" ", ".")) | Q(
+        type__icontains=wanted.replace(" ", "_")
+    )
     found |= Q(type__in=[kind for kind, words in _TYPES.items() if wanted in words.lower()])
-    for step, words in _DONE.items():
-        if any(wanted in words.format(name=name).lower() for name in platforms.names()):
-            found |= Q(type="step.succeeded", data__step=step)
+    for lane, name in platforms.lanes():
+        steps = [s for s, words in _DONE.items() if wanted in words.format(name=name).lower()]
+        found |= Q(type="step.succeeded", data__lane=lane, data__step__in=steps)
+    for kind, end in _STEP_ENDS.items():
+        steps = [step for step in _DONE if wanted in f"{step_name(step)} {end}".lower()]
+        found |= Q(type=kind, data__step__in=steps)
     for kind, phrase in _PHRASES.items():
-        for operation, what in _OPERATIONS.items():
-            for key, name in platforms.connections():
-                if wanted in phrase.format(What=what, name=name).lower():
-                    found |= Q(type=kind, data__operation=operation, data__connection_id=key)
+        for key, name in platforms.connections():
+            written = [
+                operation
+                for operation, what in _OPERATIONS.items()
+                if wanted in phrase.format(What=what, name=name).lower()
+            ]
+            found |= Q(type=kind, data__connection_id=key, data__operation__in=written)
     return found
 
 

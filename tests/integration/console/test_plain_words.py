@@ -14,6 +14,9 @@ from apps.core.principal import system_actor
 from apps.events.models import Event
 from apps.events.services import publish_events
 from apps.events.types import NewEvent
+from apps.exceptions.models import ExceptionCase
+from apps.resolutions.types import RETRY
+from apps.resolutions.words import words_of
 from tests.factories.world import World
 
 SignIn = Callable[[str], Client]
@@ -76,6 +79,7 @@ def test_a_mapping_without_draft_opens_on_all_rows(signed_in: SignIn) -> None:
 @pytest.mark.parametrize(
     ("kind", "data", "text"),
     [("step.succeeded", {"step": "invoice_in_erp", "lane": "erp"}, "posted to netsuite"),
+     ("step.failed", {"step": "customer_in_erp", "lane": "erp"}, "customer in erp stopped"),
      ("posting.confirmed", {"operation": "invoice.create"}, "Invoice  confirmed by NetSuite"),
      ("snapshot.refreshed", {}, "records read"),
      ("mapping_version.active", {}, "mapping_version.active"),
@@ -94,3 +98,46 @@ def test_the_log_is_searched_by_the_words_on_the_page(
     page = signed_in("ada").get("/audit/", {"q": text}).text
     assert "FIND-1" in page
     assert "OTHER-2" not in page
+
+
+def test_a_step_is_found_by_its_own_platform_alone(signed_in: SignIn, world: World) -> None:
+    done = {"step": "invoice_in_erp", "lane": "erp", "label": "FIND-1"}
+    events = [NewEvent("step.succeeded", "step", uuid.uuid4(), data=done)]
+    publish_events(events, actor=system_actor("test"), now=utc_now())
+    assert "FIND-1" not in signed_in("ada").get("/audit/", {"q": "posted to stripe"}).text
+
+
+def test_the_log_is_searched_by_any_id_of_a_journey(signed_in: SignIn, world: World) -> None:
+    events = [
+        NewEvent("order.created", "order", uuid.uuid4(), data={"label": label}, journey_id=journey)
+        for label, journey in (("FIND-1", world.journey.id), ("OTHER-2", uuid.uuid4()))
+    ]
+    publish_events(events, actor=system_actor("test"), now=utc_now())
+    page = signed_in("ada").get("/audit/", {"q": "SUB_1QXHALVORSEN"}).text
+    assert "FIND-1" in page
+    assert "OTHER-2" not in page
+
+
+def test_connectors_open_on_the_worst(signed_in: SignIn, world: World) -> None:
+    response = signed_in("ada").get("/connectors/")
+    worst = response.context["rows"][0].connection
+    assert response.context["detail"].row.connection == worst
+
+
+def test_a_value_of_a_map_is_found(signed_in: SignIn, world: World) -> None:
+    rows = signed_in("ada").get(f"/mappings/{world.mapping.code}/?view=all").context["editor"].rows
+    wanted = rows[-1].source
+    found = signed_in("ada").get(f"/mappings/{world.mapping.code}/?view=all&q={wanted.lower()}")
+    assert {row.source for row in found.context["editor"].rows} >= {wanted}
+    assert len(found.context["editor"].rows) < len(rows)
+
+
+@pytest.mark.parametrize(
+    ("code", "subject", "words"),
+    [("acceptance_without_approval", "ingestion.event", "Once Q-9 is approved in CPQ"),
+     ("missing_customer", "ingestion.event", "Reads the message of Q-9 again"),
+     ("vendor_outage", "postings.posting", "Sends Q-9 again")],
+)  # fmt: skip
+def test_a_retry_says_what_it_does(code: str, subject: str, words: str) -> None:
+    case = ExceptionCase(code=code, subject_type=subject, document="Q-9")
+    assert words_of(RETRY, case, 1).note.startswith(words)

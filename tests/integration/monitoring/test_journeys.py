@@ -14,7 +14,7 @@ from apps.events.services import acting, publish_events
 from apps.events.types import NewEvent
 from apps.exceptions.services import close_cases, open_cases
 from apps.exceptions.types import CaseDraft
-from apps.mappings.models import ExternalReference
+from apps.mappings.models import ExternalReference, Mapping, MappingVersion, Translation
 from apps.monitoring.flow import flow_bands, since_last_visit
 from apps.monitoring.journey import journey_view
 from apps.monitoring.models import Journey, JourneyItem, ReferenceIndex
@@ -273,6 +273,33 @@ def test_the_page_of_a_journey(world):
     assert view.proration == ("A1: 353 of 365 days",)
     assert [lane.key for lane in view.lanes] == ["cpq", "billing", "tax", "provisioning", "erp"]
     assert {item.generation for item in view.items} == {0, 1}
+
+
+def test_a_mapping_that_lacked_a_row_comes_first_until_it_has_one(world):
+    contract, subject = _complete(world), uuid.uuid4()
+    items, prices = (
+        MappingVersion.objects.create(
+            mapping=Mapping.objects.create(code=code, name=name, kind="value"),
+            number=1, author_label="test",
+        )
+        for code, name in (("z.items", "Items"), ("a.prices", "Prices"))
+    )  # fmt: skip
+
+    def translate(version, missing):
+        Translation.objects.create(
+            mapping_version=version, subject_type="t", subject_id=subject, input={},
+            input_hash="", journey_id=contract.journey_id, missing=missing,
+        )  # fmt: skip
+
+    def told():
+        view = journey_view(contract.journey_id, _everyone(world), now=world.now)
+        return [(v.name, v.lacks, v.note.split(",")[0]) for v in view.versions]
+
+    translate(prices, [])
+    translate(items, [{"mapping": "z.items", "key": "EDGE"}])
+    assert told() == [("Items", True, "no row for EDGE"), ("Prices", False, "used once")]
+    translate(items, [])
+    assert told() == [("Prices", False, "used once"), ("Items", False, "used 2 times")]
 
 
 def test_the_page_takes_a_fixed_number_of_queries(world, django_assert_max_num_queries):

@@ -32,25 +32,27 @@ def run_flow(today: dt.date) -> int:
     play(today)
     mara, idris = Person("mara"), Person("idris")
     rows = open_rows(mara)
-    wait_until(lambda: hub_state().unexplained == 0, RECONCILE_SECONDS, 3)
+    wait_until(lambda: not hub_state().unexplained, RECONCILE_SECONDS, 3)
     before = hub_state()
     say(f"{len(rows)} open exceptions; now people resolve them")
     resolve_planted(rows, mara, idris)
     wait_until(lambda: not open_rows(mara), RESOLVE_SECONDS, 2)
     wait_until(lambda: hub_state().in_flight == 0, 90, 2)
-    wait_until(lambda: hub_state().unexplained == 0, RECONCILE_SECONDS, 3)
+    wait_until(lambda: not hub_state().unexplained, RECONCILE_SECONDS, 3)
     state, left = hub_state(), open_rows(mara)
     for row in left:
         say(f"still open: {row['number']} {row['code']} {row['title']}")
-    say(f"{state.in_flight} in flight, {state.unexplained} breaks without an explanation")
+    for line in state.unexplained:
+        say(f"without an explanation: {line}")
+    say(f"{state.in_flight} in flight, {len(state.unexplained)} breaks without an explanation")
     missed, false = compare_with_planted(rows)
     if before.waited < EARLY_AMENDMENTS:
         say(f"{before.waited} of {EARLY_AMENDMENTS} early amendments waited for their order")
         missed += EARLY_AMENDMENTS - before.waited
-    if before.unexplained:
-        say(f"{before.unexplained} breaks that nothing would explain after the grace")
-        false += before.unexplained
-    code = check(state, missed, false, len(left) + state.in_flight + state.unexplained)
+    for line in before.unexplained:
+        say(f"nothing would explain after the grace: {line}")
+    false += len(before.unexplained)
+    code = check(state, missed, false, len(left) + state.in_flight + len(state.unexplained))
     say(f"the flow took {time.monotonic() - started:.0f} s")
     return code
 

@@ -22,7 +22,7 @@ class HubState:
     lost: int
     unsigned: int
     waited: int
-    unexplained: int
+    unexplained: list[str]
     invoice_sums: Sums
 
 

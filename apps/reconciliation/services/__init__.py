@@ -1,7 +1,7 @@
 """Every write of this app."""
 
 from apps.reconciliation.services.breaks import assign_breaks, write_off_breaks
-from apps.reconciliation.services.explain import count_unexplained, explain_breaks
+from apps.reconciliation.services.explain import explain_breaks, unexplained_breaks
 from apps.reconciliation.services.run import (
     execute_pending,
     execute_run,
@@ -13,7 +13,6 @@ from apps.reconciliation.services.run import (
 
 __all__ = [
     "assign_breaks",
-    "count_unexplained",
     "execute_pending",
     "execute_run",
     "explain_breaks",
@@ -21,5 +20,6 @@ __all__ = [
     "request_run",
     "review_breaks",
     "run_reconciliation",
+    "unexplained_breaks",
     "write_off_breaks",
 ]

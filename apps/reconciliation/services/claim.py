@@ -25,6 +25,7 @@ _TAKE = """
 SELECT epoch, clock_timestamp() + make_interval(secs => %s) FROM reconciliation_reconciliationrun
 WHERE id = %s AND state = 'pending' FOR UPDATE SKIP LOCKED
 """
+_HOLD = "SELECT pg_advisory_xact_lock(hashtext('q2c.reconciliation'), hashtext(%s))"
 _LOST = """
 SELECT id FROM reconciliation_reconciliationrun
 WHERE state = 'running' AND due_at < clock_timestamp() FOR UPDATE SKIP LOCKED
@@ -48,6 +49,16 @@ def claim_run(run_id: uuid.UUID, now: dt.datetime) -> int | None:
             ReconciliationRun, "start", [run_id], started_at=now, epoch=epoch, due_at=until
         )
     return epoch
+
+
+def hold_subject(subject: str) -> None:
+    """Wait until nobody else writes breaks of a subject; held to the end of the transaction.
+
+    Of two comparisons at once the one that had read less could write last, and what it said would
+    stand until the platforms change again.
+    """
+    with database.cursor() as cursor:
+        cursor.execute(_HOLD, [subject])
 
 
 def settle_run(run_id: uuid.UUID, name: str, epoch: int, values: Mapping[str, Any]) -> None:

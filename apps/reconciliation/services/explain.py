@@ -57,14 +57,14 @@ def explain_breaks(subject: str, *, now: dt.datetime) -> int:
     return len(changed)
 
 
-def count_unexplained(*, now: dt.datetime) -> int:
+def unexplained_breaks(*, now: dt.datetime) -> list[Break]:
     """Standing breaks that nothing explains at a moment, which may lie ahead; writes nothing."""
-    count = 0
+    found: list[Break] = []
     for subject in SUBJECTS:
         breaks = list(Break.objects.filter(subject=subject, state__in=OPEN_BREAKS))
         around = _surroundings(subject, breaks)
-        count += sum(not explain(_facts(b, around), now).explained for b in breaks)
-    return count
+        found += [b for b in breaks if not explain(_facts(b, around), now).explained]
+    return found
 
 
 def _surroundings(subject: str, breaks: Sequence[Break]) -> Surroundings:

@@ -8,6 +8,8 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
+from django.db import OperationalError
+
 from apps.core.codec import to_json
 from apps.core.errors import StaleWriteError
 from apps.core.jobs import enqueue_on_commit
@@ -20,6 +22,7 @@ from apps.reconciliation.services.breaks import keep_breaks
 from apps.reconciliation.services.cases import RECONCILER
 from apps.reconciliation.services.claim import (
     claim_run,
+    hold_subject,
     note_taken_over,
     recover_runs,
     run_event,
@@ -100,6 +103,8 @@ def _try(run_id: uuid.UUID, epoch: int, now: dt.datetime) -> None:
             _execute(ReconciliationRun.objects.get(id=run_id), epoch, now)
     except StaleWriteError:
         raise
+    except OperationalError:  # a server that ended, a lock: no fault of the comparison
+        logger.exception("reconciliation run %s is made again when its claim ends", run_id)
     except IncompleteReadingError as error:
         _fail(run_id, epoch, str(error), now)
     except Exception:
@@ -114,6 +119,7 @@ def _try(run_id: uuid.UUID, epoch: int, now: dt.datetime) -> None:
 
 
 def _execute(run: ReconciliationRun, epoch: int, now: dt.datetime) -> None:
+    hold_subject(run.subject)
     readings = _readings(run.subject)
     read_at = min(r.read_at for r in readings if r.read_at)
     build_comparison(
@@ -209,6 +215,7 @@ def review_breaks(*, now: dt.datetime) -> None:
     """
     with acting(RECONCILER):
         for subject in SUBJECTS:
+            hold_subject(subject)
             explain_breaks(subject, now=now)
         if ReconciliationRun.objects.filter(state__in=["pending", "running"]).exists():
             enqueue_on_commit("reconciliation.work")

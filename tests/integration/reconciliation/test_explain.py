@@ -11,9 +11,9 @@ from apps.exceptions.types import CaseDraft
 from apps.reconciliation import selectors
 from apps.reconciliation.models import Break, Match
 from apps.reconciliation.services import (
-    count_unexplained,
     review_breaks,
     run_reconciliation,
+    unexplained_breaks,
 )
 from tests.integration.reconciliation.world import START
 
@@ -85,14 +85,14 @@ def test_a_refused_acceptance_explains_the_contract_that_cpq_made_of_it(world):
     case = _case(world, "ingestion.event", uuid.uuid4(), facts={"contract": "00000109"})
     found = _compare(world, "contract")
     assert (found.state, found.type, found.case_id) == ("explained", "missing_in_billing", case.id)
-    assert count_unexplained(now=world.now + LATER) == 0
+    assert unexplained_breaks(now=world.now + LATER) == []
 
 
 def test_what_the_grace_still_excuses_counts_as_unexplained_at_its_end(world):
     world.shown("billing", "INV-1", "100")
     run_reconciliation("invoice", requested_by=world.actor, now=world.now)
-    assert count_unexplained(now=world.now) == 0
-    assert count_unexplained(now=world.now + LATER) == 1
+    assert unexplained_breaks(now=world.now) == []
+    assert len(unexplained_breaks(now=world.now + LATER)) == 1
     assert Break.objects.get().state == "explained"
 
 

@@ -16,7 +16,7 @@ from apps.exceptions.models import OPEN_STATES, ExceptionCase
 from apps.ingestion.models import Delivery, InboundEvent
 from apps.postings.models import Posting
 from apps.reconciliation.policies import SETTLING
-from apps.reconciliation.services import count_unexplained
+from apps.reconciliation.services import unexplained_breaks
 from apps.workflows.models import Step, WorkflowRun
 
 _HEADS = """
@@ -37,7 +37,7 @@ class Command(BaseCommand):
             "moving": _moving(),
             "lost": _lost(),
             "waited": _waited(),
-            "unexplained_breaks": count_unexplained(now=utc_now() + SETTLING),
+            "unexplained_breaks": _unexplained(),
             "transitions_without_actor": count_transitions_without_actor(),
             "invoice_sums": _invoice_sums(),
         }
@@ -93,6 +93,15 @@ def _waited() -> int:
     return Transition.objects.filter(
         table_name="ingestion_inboundevent", from_state="processing", to_state="waiting"
     ).count()
+
+
+def _unexplained() -> list[str]:
+    """Breaks that nothing would explain when their grace is over, each in a line."""
+    return [
+        f"{b.match_key} ({b.subject}, {b.type}): CPQ {b.cpq_amount}, billing {b.billing_amount}, "
+        f"ERP {b.erp_amount} {b.currency}, of run {b.last_run.number}"
+        for b in unexplained_breaks(now=utc_now() + SETTLING)
+    ]
 
 
 def _invoice_sums() -> list[dict[str, Any]]:

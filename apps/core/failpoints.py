@@ -55,19 +55,22 @@ class FailpointError(RuntimeError):
     """What an armed failpoint with the action ``raise`` raises."""
 
 
-Handler = Callable[[str], None]
+Handler = Callable[[str, str], None]
 _handler: Handler | None = None
 
 
-def failpoint(name: str) -> None:
-    """A place of the catalogue. Does nothing unless failpoints are armed in this process."""
+def failpoint(name: str, about: str = "") -> None:
+    """A place of the catalogue; ``about`` says what passes it, such as a posting's operation.
+
+    Does nothing unless failpoints are armed in this process.
+    """
     if _handler is not None:
-        _handler(name)
+        _handler(name, about)
 
 
 @contextmanager
 def armed(handler: Handler) -> Iterator[None]:
-    """Call ``handler`` with the name of every failpoint that this process passes meanwhile."""
+    """Call ``handler`` with every failpoint that this process passes meanwhile, and what for."""
     global _handler
     before, _handler = _handler, handler
     try:
@@ -81,12 +84,14 @@ class Rule:
     """One entry of the file: what happens at a failpoint, how often, how likely.
 
     ``count`` limits the firings over all processes together, ``skip`` the first passes in each
-    process. ``seconds`` is how long ``sleep`` sleeps; a ``stop`` with seconds wakes by itself.
+    process. ``about``: only these pass it, such as one operation; empty: all. ``seconds`` is how
+    long ``sleep`` sleeps; a ``stop`` with seconds wakes by itself.
     """
 
     point: str
     action: str
     id: str = ""
+    about: tuple[str, ...] = ()
     count: int = 1
     probability: float = 1.0
     skip: int = 0
@@ -108,11 +113,11 @@ class ArmingFile:
         self.stamp: tuple[int, int, int] | None = None
         self.rules: dict[str, list[Rule]] = {}
 
-    def __call__(self, name: str) -> None:
+    def __call__(self, name: str, about: str = "") -> None:
         """Fire the first rule armed for this place that is due; it may not return."""
         self._refresh()
         for rule in self.rules.get(name, ()):
-            if self._is_due(rule) and self._book(rule):
+            if self._is_due(rule, about) and self._book(rule):
                 ACTIONS[rule.action](rule)
                 return
 
@@ -133,8 +138,8 @@ class ArmingFile:
             logger.error("no failpoint is armed: %s: %s", self.path, error)  # noqa: TRY400
             self._append({"error": str(error)})
 
-    def _is_due(self, rule: Rule) -> bool:
-        if rule.spent:
+    def _is_due(self, rule: Rule, about: str) -> bool:
+        if rule.spent or (rule.about and about not in rule.about):
             return False
         rule.passed += 1
         return rule.passed > rule.skip and rule.chance.random() < rule.probability

@@ -41,10 +41,6 @@ SELECT coalesce(max(extract(epoch FROM until - clock_timestamp())), 0)::float FR
     UNION ALL SELECT claimed_until FROM postings_posting
     WHERE state = 'sending' AND claimed_by || ':' LIKE %(holder)s) held
 """
-_LEFT_SENDING = """
-SELECT count(*) FROM postings_posting WHERE state = 'sending'
-AND operation = ANY(%(made)s) AND claimed_by || ':' LIKE ANY(%(holders)s)
-"""
 
 
 class HubDatabase:
@@ -118,14 +114,6 @@ class HubDatabase:
             return max(left, default=0.0)
         except psycopg.Error:
             return 0.0
-
-    def left_sending(self, pids: list[int], operations: tuple[str, ...]) -> int:
-        """Postings of these operations that the processes hold claims on; 0 unanswered."""
-        holders = [f"%:{pid}:%" for pid in pids]
-        try:
-            return int(self.one(_LEFT_SENDING, {"holders": holders, "made": list(operations)}))
-        except psycopg.Error:
-            return 0
 
     def paused_connections(self) -> list[tuple[str, int]]:
         """Connections that a configuration error paused: code and revision."""

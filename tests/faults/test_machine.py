@@ -126,7 +126,7 @@ class Machine(RuleBasedStateMachine):
         """A worker dies the n-th time that it passes a failpoint."""
         passed = 0
 
-        def die(name: str) -> None:
+        def die(name: str, _about: str) -> None:
             nonlocal passed
             passed += name == point
             if name == point and passed == nth:

@@ -29,7 +29,7 @@ class Onlooker:
     def __init__(self, hub: Hub) -> None:
         self.hub, self.seen = hub, dict[str, dict[str, Any]]()
 
-    def __call__(self, point: str) -> None:
+    def __call__(self, point: str, _about: str) -> None:
         if point in self.seen:
             return
         given = connection.get_connection_params()

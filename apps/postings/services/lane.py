@@ -119,11 +119,11 @@ async def _send(session: Session, connector: Connector, posting: Posting) -> Out
             f"{session.vendor_name} has no {call.operation} in this hub: its connector does not "
             f"declare what to do after a lost answer, so nothing was sent.",
         )
-    failpoint("posting.after_sending_before_send")
+    failpoint("posting.after_sending_before_send", call.operation)
     if not may_still_send(posting.claimed_until, utc_now()):
         return Outcome(unsent=True)
     written = await connector.write(session, call)
-    failpoint("posting.after_send")
+    failpoint("posting.after_send", call.operation)
     try:
         return Outcome(written, await connector.read_back(session, call, written))
     except HubError as error:

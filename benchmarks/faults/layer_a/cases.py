@@ -121,7 +121,7 @@ class _Watch:
         self.over = list(over.values_list("id", flat=True))
         self.states = self._read()
 
-    def passed(self, point: str) -> None:
+    def passed(self, point: str, _about: str) -> None:
         nth = self.counts[point] = self.counts.get(point, 0) + 1
         self.places.append(Place(point, nth, (), connection.in_atomic_block))
 
@@ -207,7 +207,7 @@ class Strike:
         self.passes = 0
         self.struck = case.place is None
 
-    def __call__(self, point: str) -> None:
+    def __call__(self, point: str, _about: str) -> None:
         place = self.case.place
         if place is None or self.struck or point != place.point:
             return

@@ -133,10 +133,22 @@ def test_a_wrong_file_is_refused_and_says_so(file, rule):
 
 def test_a_handler_holds_only_while_armed():
     seen: list[str] = []
-    with armed(seen.append):
+    with armed(lambda name, about: seen.append(name + about)):
         failpoint(POINT)
+        failpoint(POINT, " of an invoice")
     failpoint(POINT)
-    assert seen == [POINT]
+    assert seen == [POINT, f"{POINT} of an invoice"]
+
+
+def test_a_rule_about_one_operation_lets_others_pass(file):
+    handler = ArmingFile(file)
+    arm(file, {"point": POINT, "action": "raise", "about": ["invoice.create"], "skip": 1})
+    assert _passes(handler)
+    handler(POINT, "customer.update")
+    handler(POINT, "invoice.create")  # the one that is skipped
+    handler(POINT, "customer.update")
+    with pytest.raises(FailpointError):
+        handler(POINT, "invoice.create")
 
 
 def test_production_refuses_the_switch(monkeypatch):

@@ -3,6 +3,7 @@
 import datetime as dt
 import sys
 import time
+from typing import Any
 
 from scenario import seed
 from scenario.checker import erp_documents, finalized_invoices
@@ -133,15 +134,20 @@ def _undelivered(platform: Platform) -> int:
 
 
 def bill_the_past(today: dt.date) -> None:
-    """Billing staff invoice training by hand, dated into a month that is closed."""
+    """Billing staff invoice training by hand, dated into a month that is closed.
+
+    The contract is one for storage: where training was sold, billing it again would be one more
+    problem than the story has.
+    """
     stripe = Platform("stripe")
     auth = {"Authorization": f"Bearer {seed.STRIPE_KEY}"}
 
-    def subscriptions() -> list[dict[str, object]]:
-        page = stripe.call("GET", "/v1/subscriptions", params={"limit": 10}, headers=auth)
-        return [row for row in page["data"] if row["metadata"].get("hub_contract")]
+    def subscriptions() -> list[dict[str, Any]]:
+        page = stripe.call("GET", "/v1/subscriptions", params={"limit": 100}, headers=auth)
+        return [row for row in page["data"] if _is_for_storage(row)]
 
-    wait_until(subscriptions, 60)
+    if not wait_until(subscriptions, 60):
+        raise HubRefused("no contract for storage reached billing in 60 s")
     subscription = subscriptions()[0]
     closed = (today.replace(day=1) - dt.timedelta(days=45)).replace(day=15)
     metadata = subscription["metadata"]
@@ -149,12 +155,17 @@ def bill_the_past(today: dt.date) -> None:
         stripe,
         seed.STRIPE_KEY,
         customer=str(subscription["customer"]),
-        contract=str(metadata["hub_contract"]),  # type: ignore[index]
-        entity=str(metadata["legal_entity"]),  # type: ignore[index]
+        contract=str(metadata["hub_contract"]),
+        entity=str(metadata["legal_entity"]),
         currency=str(subscription["currency"]),
-        tax_rate=str(subscription["items"]["data"][0]["tax_rates"][0]["id"]),  # type: ignore[index]
+        tax_rate=str(subscription["items"]["data"][0]["tax_rates"][0]["id"]),
         day=closed,
     )
+
+
+def _is_for_storage(subscription: dict[str, Any]) -> bool:
+    products = {item["price"]["product"] for item in subscription["items"]["data"]}
+    return "hub_contract" in subscription["metadata"] and "prod_storage_tb" in products
 
 
 def settle() -> None:

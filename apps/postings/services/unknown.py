@@ -18,6 +18,7 @@ from apps.exceptions.services import open_cases
 from apps.postings.announce import posting_case, posting_event
 from apps.postings.models import Attempt, Posting
 from apps.postings.policies import UnknownPlan, after_unknown
+from apps.postings.services.attempts import refuse_writes
 from apps.postings.services.claim import LANE, Claim, Held, attempt, due_heads, new_token
 from apps.postings.services.settle import (
     SEND_EVENTS,
@@ -68,10 +69,10 @@ def sort_unknown(
     """Send again, park or bury what the capability allows at once; claim the rest for a lookup."""
     claim = claim_states(connection, ["unknown"], "lookup", worker, limit, now)
     sorted_by: dict[str, list[Posting]] = {"send_again": [], "park": [], "bury": [], "look_up": []}
-    for posting in claim.postings:
-        sorted_by[_plan(connector, posting, now).action].append(posting)
-    wanted = Claim(claim.token, sorted_by["look_up"])
     with acting(LANE):
+        for posting in _still_held(connection, claim, now):
+            sorted_by[_plan(connector, posting, now).action].append(posting)
+        wanted = Claim(claim.token, sorted_by["look_up"])
         again = [(p.id, {"due_at": now}) for p in sorted_by["send_again"]]
         transition_rows(Posting, "send_again", again)
         if again:
@@ -81,6 +82,19 @@ def sort_unknown(
         _note_tries(wanted, "lookup", worker, now)
         count(connection.id, lookups=len(wanted.postings))
     return wanted
+
+
+def _still_held(connection: Connection, claim: Claim, now: dt.datetime) -> list[Posting]:
+    """Lock what is still ours: a worker that was frozen meanwhile must not decide about a call
+    that another one made after it."""
+    ids = [posting.id for posting in claim.postings]
+    ours = Posting.objects.select_for_update().filter(
+        id__in=ids, state="unknown", claimed_by=claim.token
+    )
+    held = set(ours.values_list("id", flat=True))
+    late = [(Held(p, claim.token), "sort") for p in claim.postings if p.id not in held]
+    refuse_writes(connection.id, late, now=now)
+    return [posting for posting in claim.postings if posting.id in held]
 
 
 def _plan(connector: Connector, posting: Posting, now: dt.datetime) -> UnknownPlan:

@@ -21,6 +21,7 @@ from apps.jobs.models import Lease
 from apps.postings.models import Attempt, Posting, RefusedWrite
 from apps.postings.selectors import due_lanes
 from apps.postings.services import lane as lane_module
+from apps.postings.services import unknown
 from apps.postings.services.claim import Held, claim_sends, renew_claims
 from apps.postings.services.settle import settle_sends
 from apps.postings.services.unknown import settle_lookups
@@ -320,3 +321,30 @@ def test_a_lost_lane_claims_nothing_more(monkeypatch, entity):
     finally:
         with_calls.close()
     assert (states(), lane.more) == (["queued"], True)
+
+
+@pytest.mark.parametrize("capability", ["key", "none", "lookup"])
+def test_a_worker_frozen_before_it_decides_about_an_unknown_outcome_decides_nothing(
+    monkeypatch, entity, capability
+):
+    """REL-12: another has taken the posting over, and what that one does is not known here."""
+    vendor, connector, connection = install(monkeypatch, capability)
+    vendor.faults[1] = "apply_then_lose"
+    make_due(connection, entity)
+    run_lane(str(connection.id), worker="w")
+    assert states() == ["unknown"]
+    pass_time(10)
+    inner = unknown.claim_states
+
+    def frozen(connection, kinds, kind, worker, limit, now):
+        claim = inner(connection, kinds, kind, worker, limit, now)
+        assert len(claim.postings) == 1
+        pass_time(SECONDS + 1)
+        assert len(inner(connection, kinds, kind, "other", limit, now).postings) == 1
+        return claim
+
+    monkeypatch.setattr(unknown, "claim_states", frozen)
+    left = unknown.sort_unknown(connection, connector, worker="slow", limit=20, now=database_now())
+    assert left.postings == []
+    assert states() == ["unknown"]
+    assert list(RefusedWrite.objects.values_list("wanted", flat=True)) == ["sort"]

@@ -121,17 +121,25 @@ class LaneRun:
         stop = time.monotonic() + CLAIM_SECONDS
         while True:
             self._keep(calls)
-            claims = not self._ending and time.monotonic() < stop and self._opens()
+            opens = not self._ending and self._opens()
+            if not opens and not self._rests(calls):
+                self._end(calls)
+            claims = opens and time.monotonic() < stop
             begun = self._claim(calls) if claims else 0
             if calls.out == 0 and not begun:
                 self.more = self._ending or time.monotonic() >= stop
                 return
             self._settle(calls, calls.gather(PATIENCE))
 
+    def _rests(self, calls: Calls) -> bool:
+        """Whether the platform asked for rest, which the gate keeps by itself."""
+        return calls.gate.budget.held_until > time.monotonic()
+
     def _keep(self, calls: Calls) -> None:
         """Renew the lease and what is claimed under it.
 
-        When it is not ours any more, or the worker shall stop, nothing more is claimed or sent.
+        When it is not ours any more, the worker shall stop, or the platform may not be called any
+        more (a window begins, a person pauses it), nothing more is claimed or sent.
         What still comes back is offered for settling, which refuses what somebody else holds.
         """
         if stopping():
@@ -157,7 +165,7 @@ class LaneRun:
     def _claim(self, calls: Calls) -> int:
         """Ask each kind for jobs while there is room."""
         lane, begun = self._lane(), 0
-        if calls.gate.budget.held_until > time.monotonic():
+        if self._rests(calls):
             return 0
         for number in self._order():
             room = self._room(calls, lane, self.works[number].priority)

@@ -9,7 +9,7 @@ import pytest
 from apps.connectors.base import Written
 from apps.connectors.lanes import counts, run
 from apps.connectors.lanes.lease import LaneLease, database_now
-from apps.connectors.lanes.run import run_lane
+from apps.connectors.lanes.run import LaneRun, run_lane
 from apps.connectors.models import CallCount, Connection, MaintenanceWindow
 from apps.core.fsm import transition_set
 from apps.events.services import acting
@@ -236,15 +236,20 @@ def test_a_slow_call_holds_up_no_other_result(monkeypatch, entity):
     assert slow["confirmed"] == 11
 
 
+def _window_from_now(connection):
+    """Five minutes to either side of now."""
+    now, around = database_now(), dt.timedelta(minutes=5)
+    return MaintenanceWindow.objects.create(
+        connection=connection, on_date=(now - around).date(), starts=(now - around).time(),
+        ends=(now + around).time(),
+    )  # fmt: skip
+
+
 def test_a_window_holds_and_then_everything_drains(monkeypatch, entity):
     """REL-41."""
     vendor, _, connection = install(monkeypatch)
     make_due(connection, entity, 5)
-    now = database_now()
-    window = MaintenanceWindow.objects.create(
-        connection=connection, on_date=(now - dt.timedelta(minutes=5)).date(),
-        starts=(now - dt.timedelta(minutes=5)).time(), ends=(now + dt.timedelta(minutes=5)).time(),
-    )  # fmt: skip
+    window = _window_from_now(connection)
     assert run_lane(str(connection.id), worker="w") == 0
     assert (vendor.calls, set(states()), due_lanes()) == ([], {"queued"}, [])
     window.delete()
@@ -252,6 +257,31 @@ def test_a_window_holds_and_then_everything_drains(monkeypatch, entity):
     assert due_lanes() == [str(connection.id)]
     run_lane(str(connection.id), worker="w")
     assert set(states()) == {"confirmed"}
+
+
+@pytest.mark.parametrize("held_by", ["window", "pause"])
+def test_what_waits_for_its_turn_when_a_window_begins_is_not_sent(monkeypatch, entity, held_by):
+    """REL-41: two were claimed, one of them is out when nothing may leave any more."""
+    vendor, _, connection = install(monkeypatch)
+    Connection.objects.update(concurrency=1)
+    vendor.delay = 0.4
+    make_due(connection, entity, 5)
+    opens = LaneRun._opens
+
+    def hold_it_then_look(run):
+        if vendor.calls and held_by == "pause":
+            with acting(TESTS):
+                transition_set(Connection, "pause", [connection.id])
+        elif vendor.calls and not MaintenanceWindow.objects.exists():
+            _window_from_now(connection)
+        return opens(run)
+
+    monkeypatch.setattr(LaneRun, "_opens", hold_it_then_look)
+    run_lane(str(connection.id), worker="w")
+    assert len(vendor.writes) == 1
+    assert sorted(states()) in (["confirmed", *["queued"] * 4], ["posted", *["queued"] * 4])
+    queued = Posting.objects.filter(state="queued")
+    assert set(queued.values_list("error_code", flat=True)) == {""}
 
 
 def test_the_head_of_a_key_goes_first_and_a_stuck_one_holds_its_key_alone(monkeypatch, entity):

@@ -60,6 +60,7 @@ VARIANTS: dict[str, list[tuple[dict[str, Any], int]]] = {
         ({"kind": "kill-before-commit", "point": "posting.after_result_before_commit"}, 20),
         ({"kind": "cut-before-commit", "point": "posting.after_result_before_commit"}, 8),
         ({"kind": "kill-before-commit", "point": "step.before_commit"}, 4),
+        ({"kind": "kill-before-commit", "point": "inbox.before_commit"}, 4),
         ({"kind": "kill-while-undoing", "point": "posting.after_send"}, 3),
         ({"kind": "kill-while-undoing", "point": "posting.after_result_before_commit"}, 3),
         ({"kind": "kill-after-commit", "point": "posting.after_commit"}, 4),

@@ -16,6 +16,9 @@ from benchmarks.faults.processes import LONGEST_CLAIM, LONGEST_STOP
 
 PATIENCE = 30.0  # how long an armed place waits for somebody to pass: an outage met may hold all
 ACTIONS = {"kill": "kill", "cut": "drop"}
+# Who is about to send is struck with what makes a document: a change of a customer that is lost
+# here would leave no trace in a platform's ledger that it was absent.
+ABOUT = {"posting.after_sending_before_send": tuple(MAKES)}
 
 
 def strike_at_point(scene: Scene) -> Iterator[float]:
@@ -23,12 +26,6 @@ def strike_at_point(scene: Scene) -> Iterator[float]:
     action = ACTIONS[scene.what["kind"].partition("-")[0]]
     count = scene.chance.randint(1, 2)
     yield from _armed(scene, action, count)
-
-
-def kill_before_send(scene: Scene) -> Iterator[float]:
-    """Kill who is about to send what makes a document: a change of a customer would leave no
-    trace in a platform's ledger that it was absent."""
-    yield from _armed(scene, "kill", 1, about=tuple(MAKES))
 
 
 def kill_while_undoing(scene: Scene) -> Iterator[float]:
@@ -56,11 +53,12 @@ def stop_at_point(scene: Scene) -> Iterator[float]:
             os.kill(pid, signal.SIGCONT)
 
 
-def _armed(scene: Scene, action: str, count: int, about: tuple[str, ...] = ()) -> Iterator[float]:
+def _armed(scene: Scene, action: str, count: int) -> Iterator[float]:
     """Arm, wait until it fired as often as asked or nobody comes any more, disarm."""
     key = f"f{scene.chance.randrange(2**48):012x}"
-    rule = {"id": key, "point": scene.what["point"], "action": action, "count": count,
-            "about": about, "probability": 0.7, "skip": scene.chance.randint(0, 1)}  # fmt: skip
+    point = scene.what["point"]
+    rule = {"id": key, "point": point, "about": ABOUT.get(point, ()), "action": action,
+            "count": count, "probability": 0.7, "skip": scene.chance.randint(0, 1)}  # fmt: skip
     file, armed = scene.stack.failpoint_file, scene.stack.armed
     armed[key] = rule
     _write(file, scene.stack.seed, armed)
@@ -90,7 +88,7 @@ def firings(file: Path, key: str = "") -> list[dict[str, Any]]:
 
 
 POINT_STRIKES: dict[str, Strike] = {
-    "kill-before-send": kill_before_send,
+    "kill-before-send": strike_at_point,
     "kill-after-send": strike_at_point,
     "kill-before-commit": strike_at_point,
     "kill-after-commit": strike_at_point,

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import threading
 
 import httpx
 import pytest
@@ -348,3 +349,27 @@ def test_a_worker_frozen_before_it_decides_about_an_unknown_outcome_decides_noth
     assert left.postings == []
     assert states() == ["unknown"]
     assert list(RefusedWrite.objects.values_list("wanted", flat=True)) == ["sort"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_claims_at_once_one_gets_the_head_and_none_gets_what_follows(monkeypatch, entity):
+    """REL-13, without the lane's lease that keeps two apart anyway."""
+    _, _, connection = install(monkeypatch)
+    head, *_ = make_due(connection, entity, 3, ordering_key="contract:1")
+    taken, together = [], threading.Barrier(6)
+
+    def claim(worker):
+        try:
+            together.wait(10)
+            found = claim_sends(connection, worker=worker, limit=20, now=database_now())
+            taken.extend(posting.id for posting in found.postings)
+        finally:
+            database.close()
+
+    threads = [threading.Thread(target=claim, args=(f"w{n}",)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert taken == [head.id]
+    assert states() == ["sending", "queued", "queued"]

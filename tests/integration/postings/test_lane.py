@@ -2,6 +2,7 @@
 
 import datetime as dt
 import time
+import uuid
 
 import httpx
 import pytest
@@ -11,6 +12,7 @@ from apps.connectors.lanes import counts, run
 from apps.connectors.lanes.lease import LaneLease, database_now
 from apps.connectors.lanes.run import LaneRun, run_lane
 from apps.connectors.models import CallCount, Connection, MaintenanceWindow
+from apps.core.errors import ConfigurationError
 from apps.core.fsm import transition_set
 from apps.events.services import acting
 from apps.exceptions.models import DeadLetter, ExceptionCase
@@ -19,8 +21,9 @@ from apps.postings.models import Attempt, Posting, RefusedWrite
 from apps.postings.selectors import due_lanes, lane_budgets
 from apps.postings.services.claim import Held, claim_sends, expire_claims
 from apps.postings.services.settle import settle_sends
+from apps.postings.services.submit import submit_postings
 from apps.postings.services.watch import report_unsettled
-from apps.postings.types import Outcome
+from apps.postings.types import Outcome, PostingDraft
 from tests.builders.ledger import install, make_due, pass_time
 from tests.builders.people import make_entities
 from tests.builders.stuck import TESTS
@@ -370,6 +373,19 @@ def test_an_undeclared_write_is_refused_before_it_leaves(monkeypatch, entity):
     assert vendor.calls == []
     assert (states(), Connection.objects.get().state) == (["queued"], "paused")
     assert "does not declare" in Connection.objects.get().state_reason
+
+
+def test_an_undeclared_write_is_refused_when_it_is_submitted(monkeypatch, entity):
+    """REL-31: nothing is queued that could not be sent safely."""
+    install(monkeypatch)
+    draft = PostingDraft(
+        role="erp", operation="invoice.delete", purpose="p", document_type="invoice",
+        document_id=uuid.uuid4(), document_version=1, document_label="INV-1",
+        ordering_key="contract:1", payload={}, legal_entity_id=entity.id,
+    )  # fmt: skip
+    with acting(TESTS), pytest.raises(ConfigurationError, match=r"may not send invoice\.delete"):
+        submit_postings([draft], actor=TESTS, now=database_now())
+    assert states() == []
 
 
 def test_the_time_to_clear_is_honest(monkeypatch, entity, record_property):

@@ -184,13 +184,15 @@ class SnapshotPage:
 class Connector(Protocol):
     """One vendor. ``session`` carries base address, credentials, deadline and the recorder.
 
-    ``sends_webhooks``: what its polls find fresh is what no webhook brought.
+    ``sends_webhooks``: what its polls find fresh is what no webhook brought. ``fetched_types``:
+    object types that ``fetch`` reads by id.
     """
 
     vendor: str
     sends_webhooks: bool
     capabilities: Mapping[str, Capability]
     snapshot_types: tuple[str, ...]
+    fetched_types: tuple[str, ...]
 
     @property
     def limits(self) -> ReadLimits:

@@ -32,7 +32,7 @@ def words_of(remedy: str, case: ExceptionCase, members: int) -> Words:
     again = "this case retries by itself" if members == 1 else f"{shared} retry by themselves"
     words = {
         RETRY: Words(
-            "Retry as it is",
+            _retry_title(case, document),
             _retry_note(case, document),
             "this case",
             "helps when the cause is already mended",
@@ -85,11 +85,17 @@ def words_of(remedy: str, case: ExceptionCase, members: int) -> Words:
     return words[remedy]
 
 
+def _retry_title(case: ExceptionCase, document: str) -> str:
+    if case.code == "acceptance_without_approval":
+        return f"Look at {document} in CPQ again"
+    return "Retry as it is"
+
+
 def _retry_note(case: ExceptionCase, document: str) -> str:
     if case.code == "acceptance_without_approval":
         return (
             f"Once {document} is approved in CPQ it comes again, and this case closes by itself. "
-            f"A retry reads the message that came before."
+            f"This reads it there now; when it is still not approved, the case stays open."
         )
     if case.subject_type == "ingestion.event":
         return f"Reads the message of {document} again with today's mappings and master data."

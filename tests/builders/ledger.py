@@ -123,6 +123,7 @@ class LedgerConnector:
     vendor = "ledger"
     sends_webhooks = False
     snapshot_types = ()
+    fetched_types: tuple[str, ...] = ()
     limits = staticmethod(standard_limits)
 
     def __init__(self, capability):

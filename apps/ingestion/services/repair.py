@@ -7,6 +7,7 @@ from typing import Any
 
 from apps.canonical.selectors import known_keys
 from apps.connectors.models import Connection
+from apps.connectors.registry import connector_for
 from apps.core.codec import to_json
 from apps.core.errors import ErrorFacts, RejectedError
 from apps.core.fsm import transition_rows, transition_set
@@ -19,6 +20,8 @@ from apps.ingestion.models import UNREADABLE, InboundEvent
 from apps.ingestion.services.again import read_again
 from apps.ingestion.services.split import INGESTION, event_case
 
+# What only the source can mend: a retry reads the object there instead of the message that came.
+MENDED_AT_SOURCE = ("acceptance_without_approval",)
 AGAIN: dict[str, Any] = {
     "attempts": 0,
     "error_code": "",
@@ -33,16 +36,39 @@ def receive_again(ids: Sequence[uuid.UUID], *, actor: Actor, now: dt.datetime) -
     """Process events again with the payload they have; returns those that moved.
 
     One that could not be read is taken apart again, and stays where it is when it still cannot.
+    One that only its source can mend is read there anew.
     """
     with acting(actor):
+        stale = _to_be_fetched(ids)
         unread = InboundEvent.objects.filter(id__in=ids, state="dead", object_type=UNREADABLE)
         unreadable = list(unread.values_list("id", flat=True))
         rest = [pk for pk in ids if pk not in unreadable]
         moved = transition_set(
             InboundEvent, "receive_again", rest, due_at=now, deadline=None, **AGAIN
         )
+        _fetch([event for event in stale if event.id in moved])
         enqueue_on_commit("ingestion.process")
         return moved + [pk for pk in unreadable if _is_read(pk, actor, now)]
+
+
+def _to_be_fetched(ids: Sequence[uuid.UUID]) -> list[InboundEvent]:
+    refused = InboundEvent.objects.filter(
+        id__in=ids, state="dead", error_code__in=MENDED_AT_SOURCE, edited_payload__isnull=True
+    )
+    vendors = dict(Connection.objects.values_list("id", "vendor"))
+    return [
+        event for event in refused
+        if event.object_type in connector_for(vendors[event.connection_id]).fetched_types
+    ]  # fmt: skip
+
+
+def _fetch(events: Sequence[InboundEvent]) -> None:
+    """Let the lane read these objects from their source before they are processed."""
+    transition_rows(
+        InboundEvent, "wait", [(event.id, {"wait_reason": "fetch"}) for event in events]
+    )
+    for connection_id in {event.connection_id for event in events}:
+        enqueue_on_commit("ingestion.read", str(connection_id), queue="lanes")
 
 
 def _is_read(event_id: uuid.UUID, actor: Actor, now: dt.datetime) -> bool:

@@ -182,6 +182,7 @@ class FakeConnector:
 
     sends_webhooks = False
     snapshot_types: tuple[str, ...] = ()
+    fetched_types: tuple[str, ...] = ()
     limits = staticmethod(standard_limits)
 
     def __init__(self, vendor: str, platforms: Platforms) -> None:

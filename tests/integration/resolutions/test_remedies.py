@@ -14,6 +14,7 @@ from apps.core.errors import StaleWriteError
 from apps.events.models import Event
 from apps.exceptions.models import ExceptionCase
 from apps.ingestion.models import InboundEvent
+from apps.ingestion.services import receive_again
 from apps.mappings.models import ExternalReference
 from apps.mappings.services import link_references
 from apps.mappings.types import ReferenceDraft
@@ -313,3 +314,21 @@ def test_a_document_that_was_removed_is_looked_for_before_it_is_sent_again(
     Posting.objects.update(lookups=2, due_at=now - dt.timedelta(days=400), claimed_by="")
     assert sort_unknown(netsuite, netsuite_connector, worker="w", limit=10, now=now).postings == []
     assert Posting.objects.get().state == "queued"  # absent twice
+
+
+def test_what_only_the_source_can_mend_is_read_there_again(entities, mara, now):
+    cpq = make_connection("salesforce", "cpq", "salesforce")
+    own = make_connection("api", "cpq", "api")
+    events = [
+        make_event(cpq, entities["DE01"], payload={"Id": "a0Q1"}),
+        make_event(cpq, entities["DE01"], payload={"Id": "a0Q2"}, object_id="a0Q2"),
+        make_event(own, entities["DE01"], payload={"Id": "a0Q3"}, object_id="a0Q3"),
+    ]
+    ids = [event.id for event in events]
+    InboundEvent.objects.filter(id__in=[ids[0], ids[2]]).update(
+        error_code="acceptance_without_approval"
+    )
+    receive_again(ids, actor=mara.actor, now=now)
+    left = [(e.state, e.wait_reason) for e in InboundEvent.objects.order_by("object_id")]
+    # Nobody can be asked for what a program sent to our own API: its message is read again.
+    assert left == [("waiting", "fetch"), ("received", ""), ("received", "")]

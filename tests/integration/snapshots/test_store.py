@@ -73,6 +73,7 @@ class _Connector:
     """Shows two pages, then nothing new; counts its calls."""
 
     snapshot_types = ("invoice",)
+    fetched_types: tuple[str, ...] = ()
     capabilities: dict = {}
     limits = None
 

@@ -29,6 +29,7 @@ class ApiConnector:
     sends_webhooks = False
     capabilities: Mapping[str, Capability] = {}
     snapshot_types: tuple[str, ...] = ()
+    fetched_types: tuple[str, ...] = ()
     limits = staticmethod(standard_limits)
 
     def verify(

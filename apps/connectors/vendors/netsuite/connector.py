@@ -45,6 +45,7 @@ class NetSuiteConnector:
         for operation, kind in RECORDS.items()
     }
     snapshot_types: tuple[str, ...] = ("invoice",)
+    fetched_types: tuple[str, ...] = ()
     limits = staticmethod(read_limits)
 
     def verify(

@@ -52,6 +52,7 @@ class ProvisioningConnector:
     sends_webhooks = True
     capabilities: Mapping[str, Capability] = dict.fromkeys(TYPES, REPEATABLE)
     snapshot_types: tuple[str, ...] = ()
+    fetched_types: tuple[str, ...] = ("entitlement",)
     limits = staticmethod(standard_limits)
 
     def verify(

@@ -33,6 +33,7 @@ class RateTableConnector:
         "tax.quote": Capability(AfterUnknown.UNIQUE_REFERENCE, shows=frozenset())
     }
     snapshot_types: tuple[str, ...] = ()
+    fetched_types: tuple[str, ...] = ()
     limits = staticmethod(standard_limits)
 
     def verify(

@@ -34,6 +34,7 @@ class SalesforceConnector:
         "quote.write_back": Capability(AfterUnknown.UNIQUE_REFERENCE, shows=frozenset()),
     }
     snapshot_types: tuple[str, ...] = ("contract",)
+    fetched_types: tuple[str, ...] = ("quote",)
     limits = staticmethod(read_limits)
 
     def verify(

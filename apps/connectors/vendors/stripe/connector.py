@@ -63,6 +63,7 @@ class StripeConnector:
         ),
     }
     snapshot_types: tuple[str, ...] = ("invoice",)
+    fetched_types: tuple[str, ...] = ("invoice",)
     limits = staticmethod(read_limits)
 
     def verify(

@@ -46,6 +46,7 @@ class TrytonConnector:
         for operation, model in MODELS.items()
     }
     snapshot_types: tuple[str, ...] = ()
+    fetched_types: tuple[str, ...] = ()
     limits = staticmethod(standard_limits)
 
     def verify(

@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import threading
+import uuid
 
 import httpx
 import pytest
@@ -356,7 +357,8 @@ def test_of_two_claims_at_once_one_gets_the_head_and_none_gets_what_follows(monk
     """REL-13, without the lane's lease that keeps two apart anyway."""
     _, _, connection = install(monkeypatch)
     head, *_ = make_due(connection, entity, 3, ordering_key="contract:1")
-    taken, together = [], threading.Barrier(6)
+    taken: list[uuid.UUID] = []
+    together = threading.Barrier(6)
 
     def claim(worker):
         try:

@@ -8,6 +8,7 @@ from django.db import OperationalError, connection
 from apps.reconciliation.models import Break, ReconciliationRun
 from apps.reconciliation.services import execute_run, request_run
 from apps.reconciliation.services import run as running
+from apps.reconciliation.services.breaks import keep_breaks
 
 WAITS = """
 SELECT count(*) FROM pg_stat_activity
@@ -45,13 +46,13 @@ def test_a_comparison_that_had_read_less_never_writes_last(world, monkeypatch):
     """The first has read before the ledger showed the invoice, and is slow to write."""
     world.shown("billing", "INV-1", "100.00")
     first = _request(world)
-    inner, has_read, go_on = running.keep_breaks, threading.Event(), threading.Event()
+    has_read, go_on = threading.Event(), threading.Event()
 
     def slow(run, found, **more):
         if run.id == first:
             has_read.set()
             assert go_on.wait(20)
-        inner(run, found, **more)
+        keep_breaks(run, found, **more)
 
     monkeypatch.setattr(running, "keep_breaks", slow)
     older = _in_a_thread(first, world.now)

@@ -17,8 +17,9 @@ SOURCES = [
 ]
 
 
-def _rung() -> set[str]:
-    names = set()
+def _rung() -> dict[str, set[str]]:
+    """Task → the queues it is rung on, as they are written."""
+    found: dict[str, set[str]] = {}
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text())):
             if (
@@ -28,13 +29,20 @@ def _rung() -> set[str]:
                 and node.args
                 and isinstance(node.args[0], ast.Constant)
             ):
-                names.add(str(node.args[0].value))
-    return names
+                queues = [ast.unparse(k.value) for k in node.keywords if k.arg == "queue"]
+                queue = queues[0].removeprefix("services.") if queues else "default"
+                found.setdefault(str(node.args[0].value), set()).add(queue)
+    return found
 
 
 def test_every_bell_has_its_task():
     q2c.celery.app.loader.import_default_modules()
-    assert _rung() - set(q2c.celery.app.tasks) == set()
+    assert set(_rung()) - set(q2c.celery.app.tasks) == set()
+
+
+def test_a_task_is_rung_on_one_queue():
+    """A bell on another queue waits behind what its own was made to get past."""
+    assert {task: queues for task, queues in _rung().items() if len(queues) > 1} == {}
 
 
 def test_heard_events_are_published_somewhere():

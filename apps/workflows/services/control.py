@@ -24,6 +24,7 @@ from apps.workflows.services.standing import (
     step_facts,
     unshared,
 )
+from apps.workflows.services.start import QUEUE
 
 Ids = Sequence[uuid.UUID]
 
@@ -94,7 +95,7 @@ def _requeue(steps: Sequence[Step], actor: Actor, now: dt.datetime) -> list[uuid
 
 def _ring(run_ids: set[uuid.UUID], now: dt.datetime) -> None:
     WorkflowRun.objects.filter(id__in=run_ids).update(due_at=now)
-    enqueue_on_commit("workflows.advance")
+    enqueue_on_commit("workflows.advance", queue=QUEUE)
 
 
 def pause_runs(ids: Ids, *, reason: str, actor: Actor, now: dt.datetime) -> list[uuid.UUID]:
@@ -123,7 +124,7 @@ def resume_runs(ids: Ids, *, reason: str, actor: Actor, now: dt.datetime) -> lis
         held.refuse(lambda run: policies.resume_refusal(run.state))
         release_postings([pk for pk in held.postings if pk is not None])
         moved = _move("run", "resumed", held, actor, now, reason, due_at=now)
-        enqueue_on_commit("workflows.advance")
+        enqueue_on_commit("workflows.advance", queue=QUEUE)
     return moved
 
 
@@ -157,7 +158,7 @@ def compensate_runs(ids: Ids, *, reason: str, actor: Actor, now: dt.datetime) ->
         release_postings([pk for pk in held.postings if pk is not None])
         moved = _move("compensate", "compensating", held, actor, now, reason, due_at=now,
                       finished_at=None, state_hash="")  # fmt: skip
-        enqueue_on_commit("workflows.advance")
+        enqueue_on_commit("workflows.advance", queue=QUEUE)
     return moved
 
 

@@ -30,7 +30,7 @@ from apps.workflows.services.hold import admit
 from apps.workflows.services.record import histories_of, state_hash
 from apps.workflows.services.rounds import posting_draft
 from apps.workflows.services.standing import drop_unsent, postings_of, step_facts
-from apps.workflows.services.start import ENGINE
+from apps.workflows.services.start import ENGINE, QUEUE
 
 logger = logging.getLogger(__name__)
 
@@ -271,7 +271,7 @@ def settle_undos(posting_ids: Sequence[uuid.UUID], *, now: dt.datetime) -> None:
         )
         runs = {posting.run_id for posting in heard}
         WorkflowRun.objects.filter(id__in=runs, state="compensating").update(due_at=now)
-        enqueue_on_commit("workflows.advance")
+        enqueue_on_commit("workflows.advance", queue=QUEUE)
         events = [step_event(s.run, s, "compensated") for s in steps if s.id in moved]
         events += [step_event(s.run, s, "undo_failed") for s in steps if s.error_code]
         publish_events(events, actor=ENGINE, now=now)

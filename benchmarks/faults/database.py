@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -51,12 +53,24 @@ class HubDatabase:
         self._local = threading.local()
         self._open, self._moving = _OPEN, ""
 
-    def rows(self, sql: str, parameters: Any = None) -> list[tuple[Any, ...]]:
-        """Raises ``psycopg.Error`` when the server is away."""
+    def _connection(self) -> psycopg.Connection[tuple[Any, ...]]:
         connection = getattr(self._local, "connection", None)
         if connection is None or connection.closed:
             connection = psycopg.connect(self.url, autocommit=True, connect_timeout=3)
             self._local.connection = connection
+        return connection
+
+    @contextlib.contextmanager
+    def at_one_moment(self) -> Iterator[None]:
+        """What this thread asks within sees the hub as it was at the first question."""
+        connection = self._connection()
+        with connection.transaction():
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield
+
+    def rows(self, sql: str, parameters: Any = None) -> list[tuple[Any, ...]]:
+        """Raises ``psycopg.Error`` when the server is away."""
+        connection = self._connection()
         try:
             return connection.execute(sql, parameters).fetchall()
         except psycopg.OperationalError:

@@ -74,19 +74,23 @@ SELECT count(*) FROM events_event e WHERE e.occurred_at < clock_timestamp() - in
 
 
 def gather(stack: Stack, hub: HubDatabase, ledgers: Ledgers) -> Facts:
-    """Everything that a chunk's invariants are checked on, at rest."""
-    delivered = ledgers.delivered()
-    return Facts(
-        accepted=sorted(f"{v}:{message}" for v, ids in delivered.items() for message in ids),
-        received=_received(hub),
-        postings=_postings(hub),
-        documents=_documents(ledgers),
-        writes=_writes(hub),
-        moves=_moves(hub),
-        states=_states(hub),
-        links=_links(stack),
-        unsealed=unsealed(hub),
-    )
+    """Everything that a chunk's invariants are checked on, at rest.
+
+    The hub's rows are read at one moment: a poll of a platform may bring new ones meanwhile.
+    """
+    delivered, links = ledgers.delivered(), _links(stack)
+    with hub.at_one_moment():
+        return Facts(
+            accepted=sorted(f"{v}:{message}" for v, ids in delivered.items() for message in ids),
+            received=_received(hub),
+            postings=_postings(hub),
+            documents=_documents(ledgers),
+            writes=_writes(hub),
+            moves=_moves(hub),
+            states=_states(hub),
+            links=links,
+            unsealed=unsealed(hub),
+        )
 
 
 def unsealed(hub: HubDatabase) -> int:

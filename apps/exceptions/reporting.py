@@ -9,7 +9,7 @@ from django.db.models.functions import Abs
 from apps.core.money import quantise
 from apps.core.scoping import ScopedQuerySet
 from apps.exceptions.policies import DatedRate, reporting_rates
-from apps.organisation.models import ExchangeRate
+from apps.organisation.models import ExchangeRate, Group
 from apps.organisation.selectors import reporting_currency
 
 
@@ -18,18 +18,15 @@ class ReportingRates:
     read once and used for many rows."""
 
     def __init__(self, today: dt.date, currency: str = "") -> None:
-        self.currency = currency or reporting_currency()
         latest = (
             ExchangeRate.objects.filter(rate_date__lte=today)
             .order_by("base", "quote", "-rate_date")
             .distinct("base", "quote")
+            .annotate(reporting=Group.objects.order_by("id").values("reporting_currency")[:1])
         )
-        pairs = {
-            (base, quote): DatedRate(rate, day)
-            for base, quote, rate, day in latest.values_list(
-                "base_id", "quote_id", "rate", "rate_date"
-            )
-        }
+        rows = list(latest.values_list("base_id", "quote_id", "rate", "rate_date", "reporting"))
+        pairs = {(base, quote): DatedRate(rate, day) for base, quote, rate, day, _ in rows}
+        self.currency = currency or (rows[0][4] if rows else None) or reporting_currency()
         self.rates = reporting_rates(pairs, self.currency, today)
 
     def convert(self, amount: Decimal | None, currency: str) -> Decimal | None:

@@ -2,14 +2,10 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable
-from dataclasses import dataclass
-from decimal import Decimal
 
-from apps.core.money import quantise
 from apps.core.principal import Principal
 from apps.core.scoping import ScopedQuerySet
-from apps.organisation.models import ExchangeRate, Group, LegalEntity, PostingPeriod
+from apps.organisation.models import Group, LegalEntity, PostingPeriod
 
 OPEN = ("open", "reopened", "closing")
 
@@ -50,41 +46,3 @@ def reporting_currency() -> str:
     """The group's reporting currency (ISO 4217)."""
     group = Group.objects.first()
     return group.reporting_currency_id if group else "USD"
-
-
-@dataclass(frozen=True, slots=True)
-class Converted:
-    """A sum in the reporting currency, and the oldest rate date it rests on (None: no rate)."""
-
-    amount: Decimal
-    currency: str
-    rate_date: dt.date | None
-    missing: tuple[str, ...] = ()
-
-
-def convert_sums(sums: Iterable[tuple[str, Decimal]], day: dt.date) -> Converted:
-    """Convert sums per currency at the latest rates on or before ``day``.
-
-    A currency without a rate is named in ``missing`` and not in the amount.
-    """
-    target = reporting_currency()
-    rates = {
-        base: (rate, rate_date)
-        for base, rate, rate_date in ExchangeRate.objects.filter(
-            quote_id=target, rate_date__lte=day
-        )
-        .order_by("base", "-rate_date")
-        .distinct("base")
-        .values_list("base_id", "rate", "rate_date")
-    }
-    total, dates, missing = Decimal(0), [], []
-    for currency, amount in sums:
-        if currency == target:
-            total += amount
-        elif currency in rates:
-            rate, rate_date = rates[currency]
-            total += quantise(amount * rate, target)
-            dates.append(rate_date)
-        else:
-            missing.append(currency)
-    return Converted(total, target, min(dates, default=None), tuple(missing))

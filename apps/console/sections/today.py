@@ -22,6 +22,7 @@ from apps.console.presentation.words import in_words
 from apps.console.sections.approvals import WaitingApproval, waiting_approvals
 from apps.console.sections.case_rows import case_rows
 from apps.console.sections.changes import Change, change_of
+from apps.console.sections.close import NextClose, next_close
 from apps.console.sections.orders import JourneyRow, journey_rows
 from apps.console.sections.today_flow import flow_note, flow_picture
 from apps.console.sections.today_scope import Scope
@@ -33,7 +34,6 @@ from apps.exceptions.types import CaseFilter
 from apps.monitoring.flow import flow_bands, since_last_visit
 from apps.monitoring.selectors import list_overdue
 from apps.monitoring.types import FlowFigures, SinceLastVisit
-from apps.organisation.selectors import list_periods
 
 ROWS = 5
 CHANGES = 8
@@ -86,10 +86,15 @@ class Today:
     late: Block
     orders: Block
     blockers: Block
-    close_note: str
+    close: NextClose | None
     approvals: Block
     changes: list[Change]
     since: dt.datetime
+
+    @property
+    def blocking(self) -> str:
+        """``Blocking the November close``."""
+        return f"Blocking the {self.close.start:%B} close" if self.close else "Blocking the close"
 
 
 def today_of(
@@ -114,7 +119,7 @@ def today_of(
         late=late,
         orders=orders,
         blockers=_blockers(principal, scope, now),
-        close_note=_close_note(principal, scope, now),
+        close=next_close(principal, scope.entity_ids, now),
         approvals=_approvals(principal, scope, now),
         changes=_changes(principal, scope, terms),
         since=start,
@@ -236,19 +241,6 @@ def _blocker(groups: Sequence[dict[str, Any]], scope: Scope) -> Blocker:
         gate=in_words(first["gate"]),
         url=url,
     )
-
-
-def _close_note(principal: Principal, scope: Scope, now: dt.datetime) -> str:
-    """``Nov 2026 ends in 7 days`` for the period that ends next."""
-    today = now.date()
-    periods = list_periods(principal).filter(start__lte=today, end__gt=today)
-    if scope.entity:
-        periods = periods.filter(legal_entity=scope.entity)
-    current = periods.first()
-    if current is None:
-        return ""
-    days = (current.end - today).days
-    return f"{current.start:%b %Y} ends in {days} day{'' if days == 1 else 's'}"
 
 
 def _approvals(principal: Principal, scope: Scope, now: dt.datetime) -> Block:

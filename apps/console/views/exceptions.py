@@ -10,6 +10,7 @@ from apps.console.access import page
 from apps.console.listing import csv_response, page_of, render_list
 from apps.console.requests import ConsoleRequest
 from apps.console.sections.case_rows import case_row, case_rows
+from apps.console.sections.close import next_close
 from apps.console.sections.exception_detail import CaseDetail, case_detail, payload_of
 from apps.console.sections.exception_list import (
     SORTS,
@@ -77,6 +78,7 @@ def exceptions(request: ConsoleRequest) -> HttpResponse:
         "batch_key": str(uuid7()),
         **_rights(request),
         "hints": (("r", "retry"), ("e", "resolve")),
+        "close": next_close(request.principal, chosen.entity_ids, now),
         "now": now,
         **_empty(request, chosen.view, base),
     }

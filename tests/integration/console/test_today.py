@@ -14,6 +14,7 @@ from apps.core.ids import uuid7
 from apps.events.services import acting
 from apps.exceptions.models import DeadLetter, ExceptionCase
 from apps.monitoring.models import Journey
+from apps.organisation.models import PostingPeriod
 from apps.workflows.models import WorkflowRun
 from tests.factories.flow import RunFactory
 from tests.factories.world import TESTS, World
@@ -150,3 +151,21 @@ def test_more_cases_need_no_more_queries(
 @pytest.mark.parametrize("path", ["/?entity=%00", "/?currency=%C2%B2", "/?entity=DE01%27"])
 def test_odd_addresses_are_no_server_error(signed_in: SignIn, path: str) -> None:
     assert signed_in("ada").get(path).status_code in {200, 400}
+
+
+def test_the_period_that_ends_next_is_named_here_and_on_the_queue(
+    signed_in: SignIn, world: World
+) -> None:
+    today = dt.datetime.now(dt.UTC).date()
+    month = today - dt.timedelta(days=20)
+    PostingPeriod.objects.all().delete()
+    for code, days in (("DE01", 9), ("US01", 3)):
+        PostingPeriod.objects.create(
+            legal_entity=world.entities[code], code="now", state="open", start=month,
+            end=today + dt.timedelta(days=days),
+        )  # fmt: skip
+    client = signed_in("ada")
+    assert f"Blocking the {month:%B} close" in client.get("/").text
+    assert f"{month:%b %Y} ends in 3 days" in client.get("/exceptions/").text
+    of_one = client.get(f"/exceptions/?entity={world.entities['DE01'].pk}").text
+    assert f"{month:%b %Y} ends in 9 days" in of_one

@@ -55,7 +55,8 @@ class Posting(EntityRecord):
     external_id = models.CharField(max_length=120, blank=True)
     result = JsonField(default=dict)
     posting_date = models.DateField(null=True)  # of the document; decides what is close-critical
-    unsettled_since = models.DateTimeField(null=True)  # its outcome is not known since
+    unsettled_since = models.DateTimeField(null=True)  # not known, or not read back, since
+    doubtful_since = models.DateTimeField(null=True)  # a dispatch since may stand there unseen
     skipped_at = models.DateTimeField(null=True)  # two people let the later ones of its key go on
     error_kind = models.CharField(max_length=20, blank=True)
     error_code = models.CharField(max_length=60, blank=True)
@@ -91,6 +92,9 @@ class Posting(EntityRecord):
     @transition("state", source=["sending"], target="unknown")
     def lose_track(self) -> None: ...
 
+    @transition("state", source=["queued"], target="unknown")
+    def look_first(self) -> None: ...
+
     @transition("state", source=["sending"], target="queued")
     def hold(self) -> None: ...
 
@@ -111,6 +115,9 @@ class Posting(EntityRecord):
 
     @transition("state", source=["rejected", "parked", "dead"], target="queued")
     def requeue(self) -> None: ...
+
+    @transition("state", source=["cancelled"], target="queued")
+    def revive(self) -> None: ...
 
     @transition("state", source=["parked"], target="posted")
     def adopt(self) -> None: ...

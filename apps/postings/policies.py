@@ -15,6 +15,7 @@ BASE_DELAY = 1.0
 DELAY_CAP = 60.0
 SEND_MARGIN = dt.timedelta(seconds=3)  # of its claim that a write must still have when it leaves
 UNSETTLED_FOR = dt.timedelta(minutes=10)  # sending or unknown for longer: a person is told
+ABSENCES = 2  # lookups that found nothing, the platform's lag apart, before it counts as absent
 LOOKUP_PAUSE = dt.timedelta(seconds=2)  # between lookups where the platform has no lag
 
 
@@ -79,9 +80,26 @@ def after_unknown(
     used_up = attempts >= MAX_ATTEMPTS
     if sent_ago is not None and not used_up and _is_safe_to_repeat(capability, sent_ago):
         return UnknownPlan("send_again")
-    if absent_times >= 2:
+    if absent_times >= ABSENCES:
         return UnknownPlan("bury" if used_up else "send_again")
     return UnknownPlan("look_up", max(capability.visibility_lag, LOOKUP_PAUSE))
+
+
+def must_look_first(
+    capability: Capability | None, *, doubtful: bool, sent_ago: dt.timedelta | None
+) -> bool:
+    """Whether what is about to be sent again has to be looked for before: an earlier dispatch may
+    stand there, and while it waited the platform forgot the key that would have told."""
+    if capability is None or not doubtful or sent_ago is None:
+        return False
+    by_key = capability.after_unknown is AfterUnknown.NATIVE_KEY
+    return by_key and not _is_safe_to_repeat(capability, sent_ago)
+
+
+def tells_of_earlier(capability: Capability) -> bool:
+    """Whether a refusal of the same call says that no earlier one was taken: the platform answers
+    a key that it knows with what it answered then."""
+    return capability.after_unknown is AfterUnknown.NATIVE_KEY
 
 
 def _is_safe_to_repeat(capability: Capability, sent_ago: dt.timedelta) -> bool:

@@ -11,9 +11,11 @@ from django.db import connection as database
 from apps.connectors.lanes.counts import count, retries_left
 from apps.connectors.lanes.work import CLAIM_TTL
 from apps.connectors.models import Connection
+from apps.connectors.registry import connector_for
 from apps.core.errors import ErrorFacts
 from apps.core.failpoints import failpoint
 from apps.core.fsm import transition_rows
+from apps.core.jobs import enqueue_on_commit
 from apps.core.principal import system_actor
 from apps.events.services import acting, publish_events
 from apps.exceptions.services import open_cases
@@ -22,17 +24,19 @@ from apps.mappings.types import Missing, Translated, TranslationRequest
 from apps.organisation.models import LegalEntity
 from apps.postings.announce import posting_case, posting_event
 from apps.postings.models import OPEN_STATES, Attempt, Posting
+from apps.postings.policies import must_look_first
 
 LANE = system_actor("postings.lane")
 WORKER_LOST = "claim_expired"  # the code of a posting whose worker came to no end with it
 
 # Close-critical first: a document of a period that is being closed or ends within two days, then
-# what is material, then by due time. Only heads are looked at, so no key is ever reordered.
+# what is material, then by due time. Only heads are looked at, so no key is ever reordered. What
+# is out already is its key's head, whatever else came before it meanwhile: one at a time.
 _HEADS = """
 SELECT p.id FROM postings_posting p JOIN (
     SELECT DISTINCT ON (ordering_key) id FROM postings_posting
     WHERE connection_id = %(connection)s AND state = ANY(%(open)s) AND skipped_at IS NULL
-    ORDER BY ordering_key, sequence
+    ORDER BY ordering_key, (state IN ('sending', 'unknown', 'posted')) DESC, sequence
 ) head USING (id)
 WHERE p.state = ANY(%(states)s) AND p.due_at <= clock_timestamp()
   AND NOT (p.is_held AND p.state = 'queued')
@@ -115,6 +119,7 @@ def claim_sends(connection: Connection, *, worker: str, limit: int, now: dt.date
         ids = due_heads(connection, ["queued"], limit, again=left > 0)
         found = Posting.objects.select_related("legal_entity").in_bulk(ids)
         postings = _within(left, [found[pk] for pk in ids])
+        postings = _without_forgotten(connection, postings, now)
         if postings:
             failpoint("posting.after_intent")
         held = _translate(connection, postings, now)
@@ -125,6 +130,26 @@ def claim_sends(connection: Connection, *, worker: str, limit: int, now: dt.date
         Attempt.objects.bulk_create([attempt(p, "send", worker, token, now) for p in held])
         count(connection.id, first_tries=len(held) - again, retries=again)
     return Claim(token, held)
+
+
+def _without_forgotten(
+    connection: Connection, postings: list[Posting], now: dt.datetime
+) -> list[Posting]:
+    """Those that may go; what an earlier dispatch may have written under a key that the platform
+    does not know any more is looked up first."""
+    capabilities = connector_for(connection.vendor).capabilities
+    forgotten = {
+        p.id for p in postings
+        if must_look_first(
+            capabilities.get(p.operation), doubtful=p.doubtful_since is not None,
+            sent_ago=now - p.first_sent_at if p.first_sent_at else None,
+        )
+    }  # fmt: skip
+    values = {"lookups": 0, "due_at": now, "unsettled_since": now}
+    transition_rows(Posting, "look_first", [(pk, values) for pk in forgotten])
+    if forgotten:
+        enqueue_on_commit("postings.run_lane", str(connection.id), queue="lanes")
+    return [posting for posting in postings if posting.id not in forgotten]
 
 
 def new_token(worker: str) -> str:
@@ -179,7 +204,7 @@ def expire_claims(connection: Connection, now: dt.datetime) -> None:
             expired = cursor.fetchall()
         rows = [
             (pk, {"error_code": WORKER_LOST, "claim_epoch": epoch, "unsettled_since": now,
-                  "due_at": now})
+                  "doubtful_since": now, "due_at": now})
             for pk, epoch in expired
         ]  # fmt: skip
         moved = transition_rows(Posting, "lose_track", rows)

@@ -51,6 +51,7 @@ def _values(posting: Posting, change: Mapping[str, Any], now: dt.datetime) -> di
         "payload_revision": posting.payload_revision + (1 if raised else 0),
         "first_sent_at": None if afresh else posting.first_sent_at,
         "unsettled_since": None,
+        "doubtful_since": None,
         "skipped_at": None,
         "attempts": 0,
         "lookups": 0,
@@ -65,9 +66,11 @@ def _values(posting: Posting, change: Mapping[str, Any], now: dt.datetime) -> di
 def cancel_postings(
     ids: Sequence[uuid.UUID], *, actor: Actor, now: dt.datetime
 ) -> list[uuid.UUID]:
-    """Give postings up for good. What is being sent or unknown cannot be cancelled."""
+    """Give postings up for good. What is being sent, is unknown, or may stand at the platform by
+    an earlier dispatch cannot be cancelled."""
     with acting(actor):
-        moved = transition_set(Posting, "cancel", ids)
+        clear = Posting.objects.select_for_update().filter(id__in=ids, doubtful_since__isnull=True)
+        moved = transition_set(Posting, "cancel", list(clear.values_list("id", flat=True)))
         postings = list(Posting.objects.filter(id__in=moved))
         publish_events([posting_event(p, "cancelled") for p in postings], actor=actor, now=now)
     return moved

@@ -33,7 +33,13 @@ from apps.mappings.services import link_references
 from apps.mappings.types import ReferenceDraft, Refusal
 from apps.postings.announce import posting_case, posting_event
 from apps.postings.models import Posting
-from apps.postings.policies import MAX_ATTEMPTS, counts_as_attempt, differences, retry_delay
+from apps.postings.policies import (
+    MAX_ATTEMPTS,
+    counts_as_attempt,
+    differences,
+    retry_delay,
+    tells_of_earlier,
+)
 from apps.postings.services.attempts import Tried, close_attempts, refuse_writes
 from apps.postings.services.claim import LANE, WORKER_LOST, Held, claim_columns
 from apps.postings.types import Outcome
@@ -246,7 +252,8 @@ def accept(settlement: Settlement, held: Held, outcome: Outcome) -> None:
     if posting.state != "posted":
         settlement.move(
             held, "post", external_id=written.external_id, result=result,
-            due_at=settlement.now, unsettled_since=None,
+            due_at=settlement.now, doubtful_since=None,
+            unsettled_since=posting.unsettled_since or settlement.now,
         )  # fmt: skip
     if outcome.reading is None:
         settlement.note(held, "posted", outcome.error.facts if outcome.error else None)
@@ -256,7 +263,9 @@ def accept(settlement: Settlement, held: Held, outcome: Outcome) -> None:
     if not unlike:
         # A document that people took over came with its id alone; later steps need the rest.
         whole = to_json({**outcome.reading.data, **result})
-        settlement.move(held, "confirm", error_code="", error_message="", result=whole)
+        settlement.move(
+            held, "confirm", error_code="", error_message="", result=whole, unsettled_since=None
+        )
         settlement.note(held, "confirmed")
         return
     error = ErrorFacts(
@@ -265,7 +274,9 @@ def accept(settlement: Settlement, held: Held, outcome: Outcome) -> None:
         f"than it was sent. {'; '.join(unlike)}. Compare both documents before you decide.",
         detail=f"external id {written.external_id}",
     )
-    settlement.move(held, "park", error_code=error.code, error_message=error.message)
+    settlement.move(
+        held, "park", error_code=error.code, error_message=error.message, unsettled_since=None
+    )
     settlement.cases.append((posting, error))
     settlement.note(held, "differs", error)
 
@@ -284,12 +295,28 @@ def _refuse(settlement: Settlement, held: Held, error: HubError) -> None:
         counts_as_attempt(facts.code, circuit_closed=closed)
     ):
         values["attempts"] = posting.attempts - 1
-    if isinstance(error, RejectedError):
-        settlement.move(held, "reject", error_kind="rejected", unsettled_since=None, **values)
+    if _says_nothing_of_earlier(settlement, posting, error, values["attempts"]):
+        # Looked up whatever the platform promises: first_sent_at None says that no key protects.
+        settlement.move(
+            held, "lose_track", error_kind="unknown", due_at=settlement.now,
+            first_sent_at=None, **values,
+        )  # fmt: skip
+    elif isinstance(error, RejectedError):
+        settlement.move(
+            held,
+            "reject",
+            error_kind="rejected",
+            unsettled_since=None,
+            doubtful_since=None,
+            **values,
+        )
         settlement.cases.append((posting, facts))
     elif isinstance(error, OutcomeUnknownError):
         due = settlement.now + retry_delay(posting.attempts, random.random(), None)  # noqa: S311
-        settlement.move(held, "lose_track", error_kind="unknown", due_at=due, **values)
+        settlement.move(
+            held, "lose_track", error_kind="unknown", due_at=due,
+            doubtful_since=posting.doubtful_since or settlement.now, **values,
+        )  # fmt: skip
     elif isinstance(error, ConfigurationError):
         values["attempts"] = posting.attempts - 1
         settlement.move(
@@ -299,6 +326,19 @@ def _refuse(settlement: Settlement, held: Held, error: HubError) -> None:
     else:
         _hold_or_bury(settlement, held, error, values)
     settlement.note(held, type(error).__name__, facts)
+
+
+def _says_nothing_of_earlier(
+    settlement: Settlement, posting: Posting, error: HubError, attempts: int
+) -> bool:
+    """Whether this answer would end the posting although an earlier dispatch of it, of which no
+    answer came, may stand at the platform."""
+    if posting.doubtful_since is None:
+        return False
+    if isinstance(error, RejectedError):
+        capabilities = connector_for(settlement.connection.vendor).capabilities
+        return not tells_of_earlier(capabilities[posting.operation])
+    return isinstance(error, TransientError) and attempts >= MAX_ATTEMPTS
 
 
 def _hold_or_bury(
@@ -334,7 +374,12 @@ def bury_postings(
     the caller's transaction."""
     if not postings:
         return
-    values = {"error_code": error.code, "error_message": error.message, "unsettled_since": None}
+    values = {
+        "error_code": error.code,
+        "error_message": error.message,
+        "unsettled_since": None,
+        "doubtful_since": None,
+    }
     ids = [posting.id for posting in postings]
     transition_rows(Posting, "send_again", [(pk, {}) for pk in ids])
     transition_rows(Posting, "bury", [(pk, values) for pk in ids])

@@ -9,6 +9,7 @@ from apps.connectors.registry import connector_for
 from apps.connectors.selectors import route_connections
 from apps.core.codec import to_json
 from apps.core.errors import ConfigurationError
+from apps.core.fsm import transition_rows
 from apps.core.ids import vendor_reference
 from apps.core.jobs import enqueue_on_commit
 from apps.core.principal import Actor
@@ -22,7 +23,8 @@ from apps.postings.types import PostingDraft
 def submit_postings(
     drafts: Sequence[PostingDraft], *, actor: Actor, now: dt.datetime
 ) -> list[Posting]:
-    """Queue writes; a fact that was submitted before gives the posting that already stands.
+    """Queue writes; a fact that was submitted before gives the posting that already stands, and
+    one that was given up in the meantime is queued again, as it is meant now.
 
     Runs inside the caller's ``acting`` transaction. Returns a posting for each draft, in order.
     Raises ``ConfigurationError`` when no connection serves a role for a legal entity.
@@ -31,16 +33,56 @@ def submit_postings(
         return []
     routes = route_connections([(draft.role, draft.legal_entity_id) for draft in drafts])
     rows = [_row(draft, routes.get((draft.role, draft.legal_entity_id)), now) for draft in drafts]
+    wanted = {row.key: row for row in rows}
     keys = [row.key for row in rows]
-    known = set(Posting.objects.filter(key__in=keys).values_list("key", flat=True))
-    fresh = list({row.key: row for row in rows if row.key not in known}.values())
+    known = dict(Posting.objects.filter(key__in=keys).values_list("key", "state"))
+    fresh = [row for key, row in wanted.items() if key not in known]
     Posting.objects.bulk_create(fresh, ignore_conflicts=True)
+    revived = _revive([wanted[key] for key, state in known.items() if state == "cancelled"], now)
     stored = {posting.key: posting for posting in Posting.objects.filter(key__in=keys)}
-    made = [stored[row.key] for row in fresh]
+    made = [stored[key] for key in [*(row.key for row in fresh), *revived]]
     publish_events([posting_event(p, "queued") for p in made], actor=actor, now=now)
     for connection_id in {p.connection_id for p in made}:
         enqueue_on_commit("postings.run_lane", str(connection_id), queue="lanes")
     return [stored[key] for key in keys]
+
+
+def _revive(rows: Sequence[Posting], now: dt.datetime) -> list[str]:
+    """Queue given-up writes again with what these rows mean; returns the keys of those."""
+    if not rows:
+        return []
+    given_up = Posting.objects.select_for_update().filter(
+        key__in=[row.key for row in rows], state="cancelled"
+    )
+    old = {posting.key: posting for posting in given_up}
+    again = [(old[row.key].id, _again(old[row.key], row, now)) for row in rows if row.key in old]
+    moved = set(transition_rows(Posting, "revive", again))
+    return [key for key, posting in old.items() if posting.id in moved]
+
+
+def _again(old: Posting, row: Posting, now: dt.datetime) -> dict[str, Any]:
+    """Under a key of its own, should the platform have seen the old one."""
+    return {
+        "payload": row.payload,
+        "request": None,
+        "payload_revision": old.payload_revision + (old.first_sent_at is not None),
+        "first_sent_at": None,
+        "amount": row.amount,
+        "currency": row.currency,
+        "posting_date": row.posting_date,
+        "run_id": row.run_id,
+        "step_id": row.step_id,
+        "is_held": False,
+        "skipped_at": None,
+        "unsettled_since": None,
+        "attempts": 0,
+        "lookups": 0,
+        "due_at": now,
+        "error_kind": "",
+        "error_code": "",
+        "error_message": "",
+        "error_detail": "",
+    }
 
 
 def _row(draft: PostingDraft, connection: Connection | None, now: dt.datetime) -> Posting:

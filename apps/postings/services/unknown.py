@@ -17,7 +17,7 @@ from apps.events.services import acting, publish_events
 from apps.exceptions.services import open_cases
 from apps.postings.announce import posting_case, posting_event
 from apps.postings.models import Attempt, Posting
-from apps.postings.policies import UnknownPlan, after_unknown
+from apps.postings.policies import ABSENCES, UnknownPlan, after_unknown
 from apps.postings.services.attempts import refuse_writes
 from apps.postings.services.claim import LANE, Claim, Held, attempt, due_heads, new_token
 from apps.postings.services.settle import (
@@ -73,8 +73,14 @@ def sort_unknown(
         for posting in _still_held(connection, claim, now):
             sorted_by[_plan(connector, posting, now).action].append(posting)
         wanted = Claim(claim.token, sorted_by["look_up"])
-        again = [(p.id, {"due_at": now}) for p in sorted_by["send_again"]]
-        transition_rows(Posting, "send_again", again)
+        again = sorted_by["send_again"]
+        absent = [p for p in again if p.lookups >= ABSENCES]
+        transition_rows(
+            Posting, "send_again", [(p.id, {"due_at": now}) for p in again if p not in absent]
+        )
+        # Known not to be there: it goes as if for the first time.
+        gone = {"due_at": now, "first_sent_at": None, "doubtful_since": None}
+        transition_rows(Posting, "send_again", [(p.id, gone) for p in absent])
         if again:
             enqueue_on_commit("postings.run_lane", str(connection.id), queue="lanes")
         _park(connection, sorted_by["park"], now)

@@ -1,4 +1,5 @@
-"""Nothing stays unsettled in silence: a person is told of what is unknown for too long."""
+"""Nothing stays unsettled in silence: a person is told of what is unknown, or was taken and is
+not shown, for too long."""
 
 import datetime as dt
 
@@ -16,14 +17,15 @@ AT_ONCE = 500
 
 
 def report_unsettled(*, now: dt.datetime) -> int:
-    """Open a case for each posting that is sending or unknown beyond its deadline and has none.
+    """Open a case for each posting that is sending, unknown or not read back beyond its deadline
+    and has none.
 
     The case closes by itself when the posting is confirmed. Returns how many were opened.
     """
     with acting(LANE):
         late = list(
             Posting.objects.filter(
-                state__in=["sending", "unknown"], unsettled_since__lt=now - UNSETTLED_FOR
+                state__in=["sending", "unknown", "posted"], unsettled_since__lt=now - UNSETTLED_FOR
             ).order_by("unsettled_since")[:AT_ONCE]
         )
         told = open_cases_of([("postings.posting", posting.id) for posting in late])
@@ -43,6 +45,13 @@ def report_unsettled(*, now: dt.datetime) -> int:
 
 def _late(name: str, posting: Posting) -> ErrorFacts:
     minutes = int(UNSETTLED_FOR.total_seconds() // 60)
+    if posting.state == "posted":
+        return ErrorFacts(
+            "unknown_for_long",
+            f"{name} took {posting.document_label} as {posting.external_id} and has not shown it "
+            f"for {minutes} minutes. The hub goes on asking; see there whether it stands.",
+            detail=posting.error_detail or posting.error_message,
+        )
     return ErrorFacts(
         "unknown_for_long",
         f"{name} has not said for {minutes} minutes whether {posting.document_label} stands "

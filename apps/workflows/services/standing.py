@@ -31,10 +31,16 @@ def step_facts(step: Step, definition: Definition, postings: Postings) -> StepFa
         state=step.state,
         kind=form.kind,
         is_material=form.is_material,
-        posting=posting.state if posting else "",
+        posting=_state_of(posting) if posting else "",
         may_skip=form.may_skip,
         has_undo=form.undo is not None,
     )
+
+
+def _state_of(posting: Posting) -> str:
+    """What waits to be sent again after a lost answer may stand already: it is as good as out."""
+    doubtful = posting.state == "queued" and posting.doubtful_since is not None
+    return "unknown" if doubtful else posting.state
 
 
 def unshared(steps: Sequence[Step]) -> list[uuid.UUID]:

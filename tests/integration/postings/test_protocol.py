@@ -1,12 +1,26 @@
 """What follows a lost answer, by the connector's capability, against a vendor with a ledger."""
 
+import uuid
+from dataclasses import replace
+
+import httpx
 import pytest
 
+from apps.connectors.lanes.lease import database_now
 from apps.connectors.lanes.run import run_lane
-from apps.exceptions.models import ExceptionCase
+from apps.core.fsm import transition_set
+from apps.events.services import acting
+from apps.exceptions.models import DeadLetter, ExceptionCase
 from apps.postings.models import Attempt, Posting
+from apps.postings.services import cancel_postings, requeue_postings, submit_postings
+from apps.postings.services.claim import claim_sends
+from apps.postings.services.decide import adopt_postings, doubt_postings, skip_postings
+from apps.postings.services.unknown import sort_unknown
+from apps.postings.services.watch import report_unsettled
+from apps.postings.types import PostingDraft
 from tests.builders.ledger import install, make_due, pass_time
 from tests.builders.people import make_entities
+from tests.builders.stuck import TESTS
 
 pytestmark = pytest.mark.django_db
 
@@ -120,3 +134,163 @@ def test_inside_its_ttl_the_key_goes_again_with_the_same_bytes(monkeypatch, enti
     assert state(posting) == "confirmed"
     assert (len(vendor.documents), len(vendor.writes), len(vendor.keys)) == (1, 2, 1)
     assert vendor.writes[0] == vendor.writes[1]
+
+
+def _queued_again(vendor, connector, connection):
+    """One posting that a lost answer left in doubt, and that waits to be sent again."""
+    vendor.unique, vendor.faults[1] = False, "apply_then_lose"
+    run_lane(str(connection.id), worker="w")
+    pass_time(70)
+    left = sort_unknown(connection, connector, worker="w", limit=5, now=database_now())
+    assert left.postings == []
+    assert Posting.objects.get().state == "queued"
+
+
+def test_a_key_that_was_forgotten_while_it_waited_is_not_trusted(monkeypatch, entity):
+    """The connection was paused over a weekend between the decision to send again and the send."""
+    vendor, connector, connection = install(monkeypatch, "key")
+    (posting,) = make_due(connection, entity)
+    _queued_again(vendor, connector, connection)
+    vendor.keys.clear()
+    pass_time(3601)
+    play(connection)
+    assert state(posting) == "confirmed"
+    assert len(vendor.documents) == len(vendor.writes) == 1
+
+
+def test_what_is_known_to_be_absent_goes_as_if_for_the_first_time(monkeypatch, entity):
+    vendor, _, connection = install(monkeypatch, "key")
+    vendor.unique, vendor.faults[1] = False, "lose"
+    (posting,) = make_due(connection, entity)
+    run_lane(str(connection.id), worker="w")
+    assert Posting.objects.get().doubtful_since is not None
+    pass_time(3601)
+    play(connection)
+    assert state(posting) == "confirmed"
+    assert len(vendor.documents) == 1
+    after = Posting.objects.get()
+    assert (after.doubtful_since, after.first_sent_at > database_now()) == (None, False)
+
+
+@pytest.mark.parametrize("capability", ["key", "unique"])
+def test_nothing_dies_while_an_earlier_dispatch_may_stand_there(monkeypatch, entity, capability):
+    vendor, connector, connection = install(monkeypatch, capability)
+    (posting,) = make_due(connection, entity)
+    _queued_again(vendor, connector, connection)
+    Posting.objects.update(attempts=4)
+    vendor.faults[2] = "refuse_503"
+    play(connection)
+    assert state(posting) == "confirmed"
+    assert len(vendor.documents) == 1
+    assert not DeadLetter.objects.exists()
+    assert not ExceptionCase.objects.filter(code="vendor_outage").exists()
+
+
+def test_a_refusal_does_not_hide_what_an_earlier_dispatch_wrote(monkeypatch, entity):
+    vendor, connector, connection = install(monkeypatch, "unique")
+    (posting,) = make_due(connection, entity)
+    _queued_again(vendor, connector, connection)
+    period = httpx.Response(400, json={"error": "the period is closed"})
+    vendor.takes = lambda request: period if request.method == "POST" else None
+    play(connection)
+    assert state(posting) == "confirmed"
+    assert len(vendor.documents) == 1
+    assert not ExceptionCase.objects.exists()
+
+
+def test_a_refusal_after_a_call_that_never_arrived_is_one(monkeypatch, entity):
+    vendor, _, connection = install(monkeypatch, "unique")
+    vendor.faults[1] = "lose"
+    (posting,) = make_due(connection, entity)
+    run_lane(str(connection.id), worker="w")
+    period = httpx.Response(400, json={"error": "the period is closed"})
+    vendor.takes = lambda request: period if request.method == "POST" else None
+    play(connection)
+    assert (state(posting), Posting.objects.get().doubtful_since) == ("rejected", None)
+    assert ExceptionCase.objects.count() == 1
+
+
+def test_what_may_stand_there_is_not_given_up(monkeypatch, entity):
+    vendor, connector, connection = install(monkeypatch, "key")
+    (posting,) = make_due(connection, entity)
+    _queued_again(vendor, connector, connection)
+    assert cancel_postings([posting.id], actor=TESTS, now=database_now()) == []
+    assert state(posting) == "queued"
+
+
+def test_what_was_taken_and_is_never_shown_is_told(monkeypatch, entity):
+    """Reading it back fails for ever: the key waits, so a person is told."""
+    vendor, _, connection = install(monkeypatch)
+    gone = httpx.Response(404, json={"error": "no such document"})
+    vendor.takes = lambda request: gone if request.method == "GET" else None
+    (posting,) = make_due(connection, entity)
+    play(connection, rounds=2)
+    assert (state(posting), report_unsettled(now=database_now())) == ("posted", 0)
+    pass_time(600)
+    assert report_unsettled(now=database_now()) == 1
+    case = ExceptionCase.objects.get()
+    assert "took" in case.explanation
+    vendor.takes = None
+    play(connection, rounds=2)
+    assert state(posting) == "confirmed"
+
+
+def test_what_is_out_is_its_keys_head(monkeypatch, entity):
+    """A skipped head that goes again waits until what overtook it has come to an end."""
+    vendor, _, connection = install(monkeypatch)
+    first, second = make_due(connection, entity, 2, ordering_key="contract:1")
+    with acting(TESTS):
+        transition_set(Posting, "reject", [first.id])
+    skip_postings([first.id], actor=TESTS, now=database_now())
+    claim = claim_sends(connection, worker="w", limit=5, now=database_now())
+    assert [p.id for p in claim.postings] == [second.id]
+    requeue_postings([first.id], actor=TESTS, now=database_now())
+    Posting.objects.filter(id=first.id).update(request=first.request)  # no mapping here
+    assert claim_sends(connection, worker="x", limit=5, now=database_now()).postings == []
+    pass_time(61)
+    play(connection)
+    assert (state(first), state(second)) == ("confirmed", "confirmed")
+    assert len(vendor.documents) == 2
+
+
+@pytest.mark.parametrize("decided", ["it stands there", "it is gone"])
+def test_a_decision_takes_back_a_skip(monkeypatch, entity, decided):
+    vendor, _, connection = install(monkeypatch)
+    vendor.documents.append({"id": "D9"})
+    (posting,) = make_due(connection, entity, ordering_key="contract:1")
+    with acting(TESTS):
+        transition_set(Posting, "park", [posting.id], external_id="D9")
+    skip_postings([posting.id], actor=TESTS, now=database_now())
+    if decided == "it stands there":
+        adopt_postings({posting.id: "D9"}, actor=TESTS, now=database_now())
+        vendor.documents[:] = [{"id": "D9", **_as_meant(posting)}]
+    else:
+        doubt_postings([posting.id], actor=TESTS, now=database_now())
+        vendor.documents.clear()
+    play(connection)
+    assert state(posting) == "confirmed"
+
+
+def _as_meant(posting):
+    request = Posting.objects.get(id=posting.id).request
+    return {**request, "reference": posting.reference}
+
+
+def test_a_fact_that_was_given_up_is_queued_again_when_it_is_wanted(monkeypatch, entity):
+    install(monkeypatch)
+    draft = PostingDraft(
+        role="erp", operation="invoice.create", purpose="p", document_type="invoice",
+        document_id=uuid.uuid4(), document_version=1, document_label="INV-1",
+        ordering_key="contract:1", payload={"net": "1"}, legal_entity_id=entity.id,
+    )  # fmt: skip
+    now = database_now()
+    with acting(TESTS):
+        (posting,) = submit_postings([draft], actor=TESTS, now=now)
+    cancel_postings([posting.id], actor=TESTS, now=now)
+    with acting(TESTS):
+        draft = replace(draft, payload={"net": "2"})
+        (again,) = submit_postings([draft], actor=TESTS, now=now)
+    assert (again.id, again.state, again.payload) == (posting.id, "queued", {"net": "2"})
+    with acting(TESTS):
+        (same,) = submit_postings([replace(draft, payload={"net": "3"})], actor=TESTS, now=now)
+    assert (same.id, same.payload) == (posting.id, {"net": "2"})

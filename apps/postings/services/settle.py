@@ -283,7 +283,7 @@ def accept(settlement: Settlement, held: Held, outcome: Outcome) -> None:
 
 def _refuse(settlement: Settlement, held: Held, error: HubError) -> None:
     facts, posting = error.facts, held.posting
-    values = {
+    values: dict[str, Any] = {
         "error_code": facts.code,
         "error_message": facts.message,
         "error_detail": facts.detail,

@@ -38,7 +38,12 @@ class OutcomeUnknownError(HubError):
 
 
 class RejectedError(HubError):
-    """They said no: a person, a mapping or master data must change."""
+    """They said no: a person, a mapping or master data must change.
+
+    ``partly``: of a write in several parts some had been taken before, and stand.
+    """
+
+    partly = False
 
 
 class ConfigurationError(HubError):

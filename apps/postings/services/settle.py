@@ -307,7 +307,7 @@ def _refuse(settlement: Settlement, held: Held, error: HubError) -> None:
             "reject",
             error_kind="rejected",
             unsettled_since=None,
-            doubtful_since=None,
+            doubtful_since=settlement.now if error.partly else None,
             **values,
         )
         settlement.cases.append((posting, facts))

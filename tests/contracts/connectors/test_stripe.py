@@ -165,8 +165,9 @@ def test_one_part_refused_does_not_make_the_others_twice(stripe: Rig) -> None:
     first = OutboundCall(
         call.operation, call.reference, "q2c-PP-0", {"subscriptions": [good, broken]}
     )
-    with pytest.raises(RejectedError):
+    with pytest.raises(RejectedError, match="1 of its parts stand at Stripe") as refused:
         stripe.run(lambda s: stripe.connector.write(s, first))
+    assert refused.value.partly
     mended = OutboundCall(
         call.operation, call.reference, "q2c-PP-1", {"subscriptions": [good, bad]}
     )

@@ -9,16 +9,18 @@ import pytest
 
 from apps.connectors.lanes.lease import database_now
 from apps.connectors.lanes.run import run_lane
+from apps.core.errors import RejectedError
 from apps.core.fsm import transition_set
 from apps.events.services import acting
 from apps.exceptions.models import DeadLetter, ExceptionCase
 from apps.postings.models import Attempt, Posting
 from apps.postings.services import cancel_postings, requeue_postings, submit_postings
-from apps.postings.services.claim import claim_sends
+from apps.postings.services.claim import Held, claim_sends
 from apps.postings.services.decide import adopt_postings, doubt_postings, skip_postings
+from apps.postings.services.settle import settle_sends
 from apps.postings.services.unknown import sort_unknown
 from apps.postings.services.watch import report_unsettled
-from apps.postings.types import PostingDraft
+from apps.postings.types import Outcome, PostingDraft
 from tests.builders.ledger import install, make_due, pass_time
 from tests.builders.people import make_entities
 from tests.builders.stuck import TESTS
@@ -296,3 +298,17 @@ def test_a_fact_that_was_given_up_is_queued_again_when_it_is_wanted(monkeypatch,
     with acting(TESTS):
         (same,) = submit_postings([replace(draft, payload={"net": "3"})], actor=TESTS, now=now)
     assert (same.id, same.payload) == (posting.id, {"net": "2"})
+
+
+def test_what_was_taken_in_part_is_not_given_up(monkeypatch, entity):
+    _, _, connection = install(monkeypatch)
+    make_due(connection, entity)
+    claim = claim_sends(connection, worker="w", limit=5, now=database_now())
+    refused = RejectedError("rejected_by_vendor", "The second part has no price.")
+    refused.partly = True
+    held = [(Held(p, claim.token), Outcome(error=refused)) for p in claim.postings]
+    settle_sends(connection, held, now=database_now())
+    posting = Posting.objects.get()
+    assert posting.state == "rejected"
+    assert cancel_postings([posting.id], actor=TESTS, now=database_now()) == []
+    assert requeue_postings([posting.id], actor=TESTS, now=database_now()) == [posting.id]

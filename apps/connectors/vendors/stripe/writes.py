@@ -3,7 +3,9 @@
 Every object carries our reference in its metadata, so that a lost answer can be looked up.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -63,10 +65,24 @@ async def create_subscriptions(client: StripeClient, call: OutboundCall) -> Writ
             continue
         form = {name: value for name, value in part.items() if name != "key"}
         form = _with_metadata(form, {REFERENCE: call.reference, PART: key})
-        made[key] = await client.post(
-            call.operation, "/v1/subscriptions", form, f"{call.idempotency_key}-{number}"
-        )
+        with _after(made):
+            made[key] = await client.post(
+                call.operation, "/v1/subscriptions", form, f"{call.idempotency_key}-{number}"
+            )
     return _subscriptions([made[str(part["key"])] for part in parts])
+
+
+@contextmanager
+def _after(taken: Collection[Any]) -> Iterator[None]:
+    """A refusal after other parts were taken says so: what stands must not be given up unseen."""
+    try:
+        yield
+    except RejectedError as error:
+        if taken:
+            error.partly = True
+            words = f"{error.facts.message} {len(taken)} of its parts stand at Stripe already."
+            error.facts, error.args = replace(error.facts, message=words), (words,)
+        raise
 
 
 async def find_subscriptions(client: StripeClient, call: OutboundCall) -> Written | None:
@@ -163,14 +179,15 @@ async def change_subscriptions(client: StripeClient, call: OutboundCall) -> Writ
     for number, change in enumerate(changes):
         form = {name: value for name, value in change.items() if name != "subscription"}
         form = _with_metadata(form, {LAST_CHANGE: call.reference})
-        changed.append(
-            await client.post(
-                call.operation,
-                f"/v1/subscriptions/{change['subscription']}",
-                form,
-                f"{call.idempotency_key}-{number}",
+        with _after(changed):
+            changed.append(
+                await client.post(
+                    call.operation,
+                    f"/v1/subscriptions/{change['subscription']}",
+                    form,
+                    f"{call.idempotency_key}-{number}",
+                )
             )
-        )
     return await _changed(client, call, changes, changed)
 
 

@@ -141,6 +141,23 @@ def amendment_facts(ids: list[str]) -> dict[str, Facts]:
     return {str(a.id): _amendment(a, booked) for a in amendments}
 
 
+def amendments_before(ids: list[str]) -> dict[str, list[Facts]]:
+    """Unapplied amendments of the same contract before each of these, the earliest first."""
+    asked = list(Amendment.objects.filter(id__in=ids).values_list("id", "contract", "generation"))
+    waiting = Amendment.objects.filter(
+        contract__in={contract for _, contract, _ in asked}, applied_at__isnull=True
+    ).order_by("generation")
+    rows = list(waiting.values_list("id", "contract", "generation", "number"))
+    return {
+        str(pk): [
+            {"id": str(other), "number": number}
+            for other, of, place, number in rows
+            if of == contract and place < generation
+        ]
+        for pk, contract, generation in asked
+    }
+
+
 def _booked_orders(contract_ids: Iterable[uuid.UUID]) -> Mapping[uuid.UUID, Order]:
     """The order of each contract."""
     rows = Order.objects.filter(contract_id__in=list(contract_ids))

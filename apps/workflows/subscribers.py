@@ -80,6 +80,7 @@ def hear_approvals(events: list[Event], now: dt.datetime) -> None:
 @subscribe(
     "workflows.signals",
     "order.booked",
+    "amendment.applied",
     "entitlement.provisioned",
     "entitlement.changed",
     "entitlement.revoked",
@@ -87,3 +88,10 @@ def hear_approvals(events: list[Event], now: dt.datetime) -> None:
 def hear_signals(events: list[Event], now: dt.datetime) -> None:
     """``signal`` in an event's data is the key that steps may wait for."""
     raise_signals({e.data["signal"]: e.data for e in events if e.data.get("signal")}, now=now)
+
+
+@subscribe("workflows.given_up", "run.cancelled", "run.compensated")
+def hear_given_up(events: list[Event], now: dt.datetime) -> None:
+    """The next amendment of a contract waits no longer for one that will never be applied."""
+    over = [e.data for e in events if e.data["definition"] == "amendment"]
+    raise_signals({f"amendment_over:{data['subject_id']}": data for data in over}, now=now)

@@ -101,6 +101,7 @@ def _applied(amendment: Amendment) -> NewEvent:
         legal_entity_id=amendment.legal_entity_id,
         journey_id=amendment.journey_id,
         data={
+            "signal": f"amendment_over:{amendment.id}",
             "number": amendment.number,
             "contract_number": amendment.contract.number,
             "amount": amendment.prorated_net,

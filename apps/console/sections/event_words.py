@@ -21,6 +21,7 @@ _DONE = {
     "confirm_proration": "Prorated charge confirmed by {name}",
     "customer_in_billing": "Customer written to {name}",
     "customer_in_erp": "Customer written to {name}",
+    "earlier_applied": "Amendment before it found applied",
     "invoice_in_erp": "Invoice posted to {name}",
     "modify_in_erp": "Change posted to {name}",
     "order_booked": "Order found booked",

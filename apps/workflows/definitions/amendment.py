@@ -1,6 +1,6 @@
 """Amendment: a mid-term upgrade changes billing, provisioning and the ledger.
 
-    wait for the order ── tax ── change in billing ── confirm the proration
+    wait for the order ── for the amendment before it ── tax ── change in billing ── confirm it
       ├─ provision ── provisioned ─┐
       └─ modify in the ERP ────────┴─ apply ── tell CPQ
 
@@ -38,6 +38,15 @@ def order_booked(facts: Facts) -> Command:
     if facts["contract"]["booked"]:
         return Done()
     return WaitFor(f"order_booked:{facts['contract']['id']}", ORDER_DEADLINE)
+
+
+def earlier_applied(facts: Facts) -> Command:
+    """Quantities are told as they are to be, so the last one told stands: an amendment waits for
+    the one before it, which may be stuck, until that is applied or given up."""
+    earlier = facts["earlier"]
+    if not earlier["id"]:
+        return Done()
+    return WaitFor(f"amendment_over:{earlier['id']}", ORDER_DEADLINE)
 
 
 def tax(facts: Facts) -> Command:
@@ -201,16 +210,18 @@ def tell_cpq(facts: Facts) -> Command:
     return write_back(facts, amendment["number"], amendment["prorated_net"])
 
 
-AMENDMENT = define(
-    Definition(
+def _amendment(version: int, *gates: StepForm) -> Definition:
+    """What follows once the gates, one after the other, let the amendment through."""
+    last = gates[-1].name
+    return Definition(
         name="amendment",
-        version=1,
+        version=version,
         subject_type="amendment",
         title="Amendment",
         load=amendment_with_billing,
         steps=(
-            StepForm("order_booked", order_booked, (), "cpq"),
-            StepForm("tax", tax, ("order_booked",), "tax", "compensatable"),
+            *gates,
+            StepForm("tax", tax, (last,), "tax", "compensatable"),
             StepForm(
                 "change_billing", change_billing, ("tax",), "billing", "pivot", is_material=True
             ),
@@ -235,5 +246,15 @@ AMENDMENT = define(
             StepForm("apply_change", apply_change, ("provisioned", "modify_in_erp"), "cpq"),
             StepForm("tell_cpq", tell_cpq, ("apply_change",), "cpq", "retriable", may_skip=True),
         ),
+    )
+
+
+_BOOKED = StepForm("order_booked", order_booked, (), "cpq")
+AMENDMENT_1 = define(_amendment(1, _BOOKED))
+AMENDMENT = define(
+    _amendment(
+        2,
+        _BOOKED,
+        StepForm("earlier_applied", earlier_applied, ("order_booked",), "cpq", may_skip=True),
     )
 )

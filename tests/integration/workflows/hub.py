@@ -228,7 +228,8 @@ _HANDLERS = (
         "posting.confirmed", "posting.rejected", "posting.dead", "posting.parked",
         "posting.requeued", "posting.cancelled",
     }),
-    (subscribers.hear_signals, {"order.booked"}),
+    (subscribers.hear_signals, {"order.booked", "amendment.applied"}),
+    (subscribers.hear_given_up, {"run.cancelled", "run.compensated"}),
     (subscribers.hear_approvals, {"approval.approved"}),
 )  # fmt: skip
 

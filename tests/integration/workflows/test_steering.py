@@ -6,6 +6,7 @@ import pytest
 
 from apps.approvals.errors import ApprovalError
 from apps.approvals.services import approve, reject
+from apps.canonical.models import Order
 from apps.core.clock import utc_now
 from apps.core.principal import Actor, Principal
 from apps.events.models import Event
@@ -247,3 +248,30 @@ def test_a_program_asks_by_a_case_that_closes_with_the_run(hub: Hub) -> None:
     hub.settle()
     assert hub.run(run).state == "compensated"
     assert open_cases_of([("workflows.run", run.id)]) == {}
+
+
+@pytest.mark.parametrize("end", ["goes on", "is given up"])
+def test_an_amendment_waits_for_the_one_before_it(hub: Hub, end: str) -> None:
+    """What is told last stands at the platform: the first must not overwrite the second."""
+    activation = hub.order()
+    hub.settle()
+    order = Order.objects.get(id=activation.subject_id)
+    first = hub.amend(order)
+    pause(first)
+    second = hub.amend(order)
+    hub.settle()
+    waits = Step.objects.get(run_id=second.id, name="earlier_applied")
+    assert (waits.state, waits.waits_for) == ("waiting", f"amendment_over:{first.subject_id}")
+    assert not Posting.objects.filter(run_id=second.id).exists()
+    if end == "goes on":
+        resume(first)
+    else:
+        cancel_runs([first.id], reason="Signed by nobody.", actor=TESTS, now=utc_now())
+    hub.settle()
+    assert hub.run(first).state == ("completed" if end == "goes on" else "cancelled")
+    # Without the first, billing prorates the second otherwise than its quote does: a person looks.
+    assert hub.run(second).state == ("completed" if end == "goes on" else "failed")
+    assert hub.states(second)["change_billing"] == "succeeded"
+    told = Posting.objects.filter(operation="subscription.change").order_by("first_sent_at")
+    runs = [first.id, second.id] if end == "goes on" else [second.id]
+    assert list(told.values_list("run_id", flat=True)) == runs

@@ -63,6 +63,7 @@ def _moving() -> int:
         heads = cursor.fetchone()[0]
     signals = Step.objects.filter(state="waiting").exclude(waits_for__startswith="posting:")
     overdue = signals.exclude(waits_for__startswith="order_booked:")
+    overdue = overdue.exclude(waits_for__startswith="amendment_over:")
     going = ["pending", "running", "compensating"]
     due = WorkflowRun.objects.filter(due_at__isnull=False, state__in=going)
     unsplit = Delivery.objects.filter(split_at__isnull=True)

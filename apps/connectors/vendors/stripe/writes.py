@@ -175,7 +175,7 @@ def _item(item: Mapping[str, Any]) -> dict[str, Any]:
 async def change_subscriptions(client: StripeClient, call: OutboundCall) -> Written:
     """Change items of a contract's subscriptions and bill the proration now."""
     changes = parts_of(call, "changes")
-    changed = []
+    changed: list[Any] = []
     for number, change in enumerate(changes):
         form = {name: value for name, value in change.items() if name != "subscription"}
         form = _with_metadata(form, {LAST_CHANGE: call.reference})

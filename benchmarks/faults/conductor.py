@@ -18,7 +18,7 @@ from benchmarks.faults.database import HubDatabase
 from benchmarks.faults.people import Operator
 from benchmarks.faults.plan import Planned
 from benchmarks.faults.returns import Returns
-from benchmarks.faults.stack import Stack
+from benchmarks.faults.stack import VENDORS, Stack
 from scenario.hub import HubRefused
 from scenario.platforms import PlatformRefused
 
@@ -32,8 +32,10 @@ AWAY = (httpx.HTTPError, HubRefused, PlatformRefused, OSError, psycopg.Error, re
 class Struck:
     """One fault as it went: when, what exactly, and how long until the hub had recovered.
 
-    ``recovery_s``: from the fault's end until nothing of what the hub owed then still moved, less
-    ``circuit_s``, in which a circuit rested. ``progress_s``: until the first change of any state.
+    ``plain_s``: from the fault's end until nothing of what the hub owed then still moved.
+    ``recovery_s``: the same less ``circuit_s``, in which the circuit of a platform rested that
+    these faults had struck; nothing is taken off when the hub had not recovered at the end of the
+    wait. ``progress_s``: until the first change of any state.
     """
 
     number: int
@@ -45,9 +47,16 @@ class Struck:
     owed: int = 0
     progress_s: float | None = None
     recovery_s: float | None = None
+    plain_s: float | None = None
     circuit_s: float = 0.0
     met: list[str] = field(default_factory=list)  # kinds that struck at the same time
     notes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def platform(self) -> str:
+        """The platform that was struck, itself or its link; empty for any other fault."""
+        named = str(self.notes.get("vendor") or self.what.get("link") or "")
+        return named if named in VENDORS else ""
 
 
 @dataclass
@@ -143,23 +152,27 @@ class Conductor:
                      self.returns)  # fmt: skip
 
     def _watch(self, struck: list[Struck]) -> None:
-        """Measure from the faults' end; a process that is down is started again meanwhile."""
+        """Measure from the faults' end; a process that is down is started again meanwhile. Faults
+        that met share the measurement, and the circuits that it leaves out."""
         begun = time.monotonic()
         at, before = self._moment(), self.hub.transitions()
         owed, resting, progress = max(0, self.hub.moving(at)), 0.0, None
+        platforms = sorted({one.platform for one in struck} - {""})
+        recovered = False
         while (elapsed := time.monotonic() - begun) < LONGEST_RECOVERY:
             if progress is None and self.hub.transitions() > before >= 0:
                 progress = round(elapsed, 2)
-            if self.hub.moving(at) == 0 and self._is_whole():
+            if recovered := self.hub.moving(at) == 0 and self._is_whole():
                 break
-            resting += TICK if self.hub.has_open_circuit() else 0
+            resting += TICK if self.hub.has_open_circuit(platforms) else 0
             self.wait(TICK)
         total = time.monotonic() - begun
         for one in struck:
             one.owed, one.progress_s, one.circuit_s = owed, progress, round(resting, 2)
-            one.recovery_s = round(max(0.0, total - resting), 2)
+            one.plain_s = round(total, 2)
+            one.recovery_s = round(max(0.0, total - resting), 2) if recovered else one.plain_s
             one.met = [other.kind for other in struck if other is not one]
-            if total >= LONGEST_RECOVERY:
+            if not recovered:
                 one.notes["still_owed"] = self.hub.moving(at)
 
     def _is_whole(self) -> bool:
@@ -201,6 +214,8 @@ class Conductor:
 def _line(struck: Struck) -> str:
     where = struck.what.get("link") or struck.what.get("target") or struck.notes.get("vendor", "")
     recovered = f"{struck.recovery_s:.1f} s" if struck.recovery_s is not None else "never"
+    if struck.circuit_s and struck.plain_s is not None:
+        recovered += f" ({struck.plain_s:.1f} s with the circuit's rest)"
     return (
         f"{struck.number + 1:3d} {struck.kind} {where}: lasted {struck.lasted_s:.1f} s, "
         f"owed {struck.owed}, recovered in {recovered}"

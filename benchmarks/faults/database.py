@@ -33,7 +33,7 @@ SELECT EXISTS (SELECT FROM information_schema.columns
 """
 _OPEN_CIRCUITS = """
 SELECT count(*) FROM connectors_connection
-WHERE circuit <> 'closed' AND circuit_until > clock_timestamp()
+WHERE circuit <> 'closed' AND circuit_until > clock_timestamp() AND vendor = ANY(%s)
 """
 # A worker names itself host:pid in what it holds; a posting's claim has a token behind it.
 _LEASE_LEFT = """
@@ -115,9 +115,10 @@ class HubDatabase:
         except psycopg.Error:
             return -1
 
-    def has_open_circuit(self) -> bool:
+    def has_open_circuit(self, vendors: list[str]) -> bool:
+        """Whether the circuit of one of these platforms rests now."""
         try:
-            return int(self.one(_OPEN_CIRCUITS)) > 0
+            return bool(vendors) and int(self.one(_OPEN_CIRCUITS, [vendors])) > 0
         except psycopg.Error:
             return False
 

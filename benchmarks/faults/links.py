@@ -20,6 +20,7 @@ FEW_CALLS = {
     "html",
 }
 PATIENCE = 30.0  # how long a counted fault waits for calls to hit
+POISONED = 3  # quotes on which the CRM fails for good
 # What a platform fault may strike, by how often: (platform, method, paths)
 WRITES: list[tuple[str, str, str]] = [
     ("stripe", "POST", "/v1/(customers|subscriptions)"),
@@ -45,17 +46,19 @@ TOXICS: dict[str, dict[str, Any]] = {
 
 def sick_link(scene: Scene) -> Iterator[float]:
     """One toxic on one link for a few seconds, on all connections or on two of three; it begins
-    when something passes the link."""
+    when something passes the link, and is put on all when it hit none."""
     link, kind = scene.what["link"], scene.what["kind"]
     before, waited = _passed(scene, link), 0.0
     while waited < PATIENCE and _passed(scene, link) == before:
         yield 0.2
         waited += 0.2
-    probability = scene.chance.choice([1.0, 0.66])
-    scene.stack.proxy(do="put", link=link, kind=kind, probability=probability, **TOXICS[kind])
-    yield scene.chance.uniform(3, 8)
-    hits = scene.stack.proxy(do="clear", link=link)["hits"]
-    scene.notes.update(probability=probability, hits=hits)
+    for probability in (scene.chance.choice([1.0, 0.66]), 1.0):
+        scene.stack.proxy(do="put", link=link, kind=kind, probability=probability, **TOXICS[kind])
+        yield scene.chance.uniform(3, 8)
+        hits = scene.stack.proxy(do="clear", link=link)["hits"]
+        scene.notes.update(probability=probability, hits=hits)
+        if hits:
+            return
 
 
 def _passed(scene: Scene, link: str) -> int:
@@ -66,11 +69,12 @@ def poison(scene: Scene) -> Iterator[float]:
     """The CRM fails on the write-back of the next three quotes, for good: a message that dies
     while all others of its platform live. It ends when people settle what waits for them."""
     scene.notes["vendor"] = "salesforce"
-    scene.poisons.extend([scene.what["fault"]] * 3)
+    scene.poisons.extend([scene.what["fault"]] * POISONED)
     waited = 0.0
     while waited < PATIENCE and scene.poisons:
         yield 0.3
         waited += 0.3
+    scene.notes["poisoned"] = max(0, POISONED - len(scene.poisons))
 
 
 def end_platform_faults() -> None:

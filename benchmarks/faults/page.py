@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from benchmarks.faults.outcome import figures
+from benchmarks.faults.outcome import figures, has_struck
 
 WORDS = {
     "I1": "What was accepted is kept and goes its whole way, or a person has it",
@@ -65,7 +65,7 @@ def _head(whole: Mapping[str, Any]) -> str:
         f"<h1>Fault campaign: {escape(whole['tier'])} tier, seed {whole['seed']}</h1>"
         f"<p class=soft>Commit <code>{escape(whole['commit'])}</code>, written "
         f"{escape(whole['written_at'])}</p>"
-        f"<p>{made} transactions ({mix}) and {whole['faults']} faults; the tier asks for "
+        f"<p>{made} transactions ({mix}) and {whole['struck']} faults that struck; asked for were "
         f"{asked['transactions']} and {asked['faults']}.</p>"
     )
 
@@ -127,7 +127,7 @@ def _recovery(whole: Mapping[str, Any]) -> str:
         ]
         parts.append(
             f"<text class=soft x={left + width + 12} y={y + 4}>{found['count']}× p95 "
-            f"{found['p95']:.1f} s, max {found['max']:.1f} s</text>"
+            f"{found['p95']:.1f} s, max {found['max']:.1f} ({found['plain_max']:.1f}) s</text>"
         )
     parts += [
         f"<text class=soft x={x(tick)} y={height - 12} text-anchor=middle>{tick} s</text>"
@@ -135,8 +135,10 @@ def _recovery(whole: Mapping[str, Any]) -> str:
     ]
     return (
         "<h2>Recovery by kind of fault</h2><p class=soft>Seconds from the end of a fault until "
-        "all that the hub owed then had come to rest, less the time a circuit rested. Green: "
-        "within 30 s. Dashed: 60 s.</p>"
+        "all that the hub owed then had come to rest, less the time in which the circuit of a "
+        "platform rested that was struck; in brackets with that time. Over all faults with it: "
+        f"p95 {whole['plain_p95_s']:.1f} s, max {whole['plain_max_s']:.1f} s. Green: within 30 s. "
+        "Dashed: 60 s.</p>"
         f"<svg viewBox='0 0 1000 {height}' role=img aria-label='Recovery times'>{''.join(parts)}"
         "</svg>" + _histogram(whole)
     )
@@ -200,10 +202,12 @@ def _log(chunks: Sequence[Mapping[str, Any]]) -> str:
             rows.append(
                 (f"{chunk['chunk']}.{fault['number'] + 1}", fault["at"][11:19],
                  escape(fault["kind"]), escape(words), f"{fault['lasted_s']:.1f}",
-                 str(fault["owed"]), f"{fault['recovery_s']:.1f}")
+                 str(fault["owed"]), f"{fault['recovery_s']:.1f}", f"{fault['plain_s']:.1f}",
+                 "yes" if has_struck(fault["notes"]) else "<span class=bad>no</span>")
             )  # fmt: skip
-    head = ("No", "At", "Fault", "What", "Lasted s", "Owed", "Recovered s")
-    table = _table(head, rows, numeric={4, 5, 6})
+    head = ("No", "At", "Fault", "What", "Lasted s", "Owed", "Recovered s", "with circuit s",
+            "Struck")  # fmt: skip
+    table = _table(head, rows, numeric={4, 5, 6, 7})
     return f"<h2>Fault log</h2><details><summary>{len(rows)} faults</summary>{table}</details>"
 
 

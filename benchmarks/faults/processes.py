@@ -43,9 +43,9 @@ def kill(scene: Scene) -> Iterator[float]:
 def kill_child(scene: Scene) -> Iterator[float]:
     """SIGKILL for one of the forks that do a worker's tasks."""
     children = scene.stack.worker_children(scene.what["target"])
-    if children:
-        scene.notes["pid"] = scene.chance.choice(children)
-        os.kill(scene.notes["pid"], signal.SIGKILL)
+    scene.notes["pids"] = scene.chance.sample(children, min(1, len(children)))
+    for pid in scene.notes["pids"]:
+        os.kill(pid, signal.SIGKILL)
     yield 0.2
 
 

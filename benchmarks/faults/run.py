@@ -149,6 +149,7 @@ class _Play:
             "chunk": self.chunk.number,
             "seed": self.chunk.seed,
             "servers": self._servers(),
+            "asked": {"transactions": self.chunk.transactions, "faults": self.chunk.faults},
             "transactions": dict(self.trade.done),
             "trade_problems": self.trade.problems,
             "trade_s": round(traded, 1),

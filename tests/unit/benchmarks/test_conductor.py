@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ class FakeStack:
 class FakeHub:
     """Rows that come to rest one by one each time somebody asks."""
 
-    def __init__(self, owed: int, *, circuit: bool = False) -> None:
+    def __init__(self, owed: int, *, circuit: str = "") -> None:
         self.owed, self.circuit, self.asked = owed, circuit, 0
 
     def now(self) -> dt.datetime:
@@ -39,8 +40,8 @@ class FakeHub:
         self.asked += 1
         return self.asked
 
-    def has_open_circuit(self) -> bool:
-        return self.circuit
+    def has_open_circuit(self, vendors: list[str]) -> bool:
+        return self.circuit in vendors
 
 
 class NoOperator:
@@ -49,6 +50,10 @@ class NoOperator:
 
 def planned(number: int, kind: str, family: str = "link") -> Planned:
     return Planned(number, family, kind, 0.0, number, {"kind": kind})
+
+
+def on(link: str) -> Planned:
+    return replace(planned(0, "a"), what={"kind": "a", "link": link})
 
 
 def conduct(hub: FakeHub, strikes: dict[str, Any], *groups: list[Planned]) -> Conductor:
@@ -76,7 +81,7 @@ def test_faults_that_meet_run_side_by_side_and_share_a_recovery() -> None:
     assert order[:2] == ["a begins", "b begins"]
     assert set(order[2:]) == {"a ends", "b ends"}
     first, second = made.log
-    assert first.recovery_s == second.recovery_s
+    assert first.recovery_s == second.recovery_s == first.plain_s
     assert (first.met, second.met) == (["b"], ["a"])
     assert first.owed == 5
 
@@ -98,18 +103,32 @@ def test_a_fault_without_recovery_counts_as_long_as_it_was_waited_for(
     def strike(scene: Scene) -> Iterator[float]:
         yield 0.0
 
-    made = conduct(FakeHub(10**6), {"a": strike}, [planned(0, "a")])
+    made = conduct(FakeHub(10**6, circuit="stripe"), {"a": strike}, [on("stripe")])
+    assert made.log[0].circuit_s > 0
     assert made.log[0].recovery_s is not None
+    assert made.log[0].recovery_s == made.log[0].plain_s
     assert made.log[0].recovery_s >= 0.1
     assert made.log[0].notes["still_owed"] > 0
 
 
-def test_the_rest_of_a_circuit_is_told_apart() -> None:
+def test_only_the_circuit_of_the_struck_platform_is_left_out() -> None:
     def strike(scene: Scene) -> Iterator[float]:
         yield 0.0
 
-    made = conduct(FakeHub(12, circuit=True), {"a": strike}, [planned(0, "a")])
-    assert made.log[0].circuit_s > 0
+    def outage(scene: Scene) -> Iterator[float]:
+        scene.notes["vendor"] = "stripe"
+        yield 0.0
+
+    own = conduct(FakeHub(12, circuit="stripe"), {"a": strike}, [on("stripe")]).log[0]
+    noted = conduct(FakeHub(12, circuit="stripe"), {"a": outage}, [planned(0, "a")]).log[0]
+    for one in (own, noted):
+        assert one.circuit_s > 0
+        assert one.recovery_s is not None
+        assert one.plain_s is not None
+        assert one.recovery_s < one.plain_s
+    for link in ("netsuite", "valkey"):
+        other = conduct(FakeHub(12, circuit="stripe"), {"a": strike}, [on(link)]).log[0]
+        assert (other.circuit_s, other.recovery_s) == (0, other.plain_s)
 
 
 def test_every_group_lets_its_share_of_business_happen() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.faults import __main__ as command
 from benchmarks.faults.company import plan_trade
-from benchmarks.faults.outcome import figures, quantile, summary
+from benchmarks.faults.outcome import figures, has_struck, quantile, summary
 from benchmarks.faults.page import write_page
 from benchmarks.faults.plan import (
     FAMILIES,
@@ -146,9 +146,11 @@ def test_counters_below_their_minimum_are_named() -> None:
 def chunk(**changes: Any) -> dict[str, Any]:
     fault = {"number": 0, "family": "broker", "kind": "flushall", "what": {"kind": "flushall"},
              "at": "2026-11-02T10:00:00.000+00:00", "lasted_s": 1.5, "owed": 4,
-             "recovery_s": 61.0, "notes": {"bells_lost": 3, "fired": []}}  # fmt: skip
+             "recovery_s": 61.0, "plain_s": 75.5,
+             "notes": {"bells_lost": 3, "hits": 2}}  # fmt: skip
     return {
         "chunk": 0, "seed": 9, "servers": {"postgresql": "18.6"},
+        "asked": {"transactions": 3, "faults": 1},
         "transactions": {"quote": 3}, "faults": [fault], "all_s": 20.0,
         "restarts": 1, "fired": 0, "people": {"decided": 0, "refused": []}, "lost": 1,
         "duplicate": 0, "unequal_sums": 0, "broken": {"I1": 1}, "ledgers": {"hub": "00ff"},
@@ -164,8 +166,38 @@ def test_a_run_is_the_sum_of_its_chunks() -> None:
     assert said["faults.duplicate"] == (0, True)
     assert said["faults.invariants_broken"] == (1, False)
     assert said["faults.recovery_max_s"] == (61.0, False)
+    assert said["faults.transactions"] == (6, True)
+    assert said["faults.struck"] == (2, True)
+    assert whole["plain_max_s"] == 75.5
     assert whole["sometimes"]["lost_bell_swept"] == {"met": 6, "least": 1}
     assert set(whole["unreached"]) == set(MINIMA) - {"lost_bell_swept"}
+
+
+def test_a_run_that_was_cut_off_or_hit_nobody_says_so() -> None:
+    short = chunk(transactions={"quote": 2})
+    short["faults"][0]["notes"] = {"fired": []}
+    said = {f.name: f for f in figures(summary([short], tier="ci", seed=1, commit="abc"))}
+    assert said["faults.transactions"].line() == (
+        "RESULT faults.transactions 2 transactions target >=3 missed"
+    )
+    assert said["faults.struck"].line() == "RESULT faults.struck 0 faults target >=1 missed"
+
+
+@pytest.mark.parametrize(
+    ("notes", "struck"),
+    [
+        ({}, True),
+        ({"vendor": "stripe", "hits": "all"}, True),
+        ({"hits": 0}, False),
+        ({"fired": []}, False),
+        ({"undoing": 1, "fired": [{"pid": 7}]}, True),
+        ({"pids": [7], "lease_left_s": 0.0}, True),
+        ({"pids": []}, False),
+        ({"cut": 3, "not_struck": "OperationalError: away"}, False),
+    ],
+)
+def test_a_fault_struck_when_it_met_something(notes: dict[str, Any], struck: bool) -> None:
+    assert has_struck(notes) == struck
 
 
 def test_the_page_is_whole_and_escapes_what_it_shows(tmp_path: Path) -> None:

@@ -5,24 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from decimal import Decimal
-from typing import Any
 
 from benchmarks.faults.claims import Dispatch, writes_of
 from benchmarks.faults.database import HubDatabase
-from benchmarks.faults.invariants import Document, Facts, Link, Moved, Posted, Received, Write
-from benchmarks.faults.ledgers import MADE, Ledgers
+from benchmarks.faults.invariants import Facts, Link, Moved, Posted, Received, Write
+from benchmarks.faults.ledgers import Ledgers
 from benchmarks.faults.stack import Stack
+from benchmarks.faults.traces import LEAVES, Meant, Trace, kind_of, traces
 
-# An operation of the hub → the object that it makes at the platform under our reference. What
-# changes an object that another posting made leaves no document of its own.
-MAKES = {
-    "subscription.create": "subscription",
-    "invoice.create": "invoice",
-    "journal.create": "journalEntry",
-    "invoice.credit": "creditMemo",
-    "entitlement.provision": "entitlement",
-}
 APPLIED = ("created", "changed")
 TABLES = (
     "postings_posting", "workflows_workflowrun", "workflows_step", "ingestion_inboundevent",
@@ -38,6 +28,7 @@ SELECT c.vendor, p.operation, p.reference, p.state, p.ordering_key, p.sequence,
 FROM postings_posting p JOIN connectors_connection c ON c.id = p.connection_id
 LEFT JOIN organisation_legalentity e ON e.id = p.legal_entity_id
 """  # noqa: S608 - constants of this file
+_MEANT = "SELECT operation, reference, coalesce(request, '{}') FROM postings_posting"
 _EVENTS = f"""
 SELECT c.code || ':' || d.message_id, e.state, e.ordering_key, e.source_version, e.outcome,
        e.processed_at, {_OPEN_CASE.format(row="e")}
@@ -84,7 +75,7 @@ def gather(stack: Stack, hub: HubDatabase, ledgers: Ledgers) -> Facts:
             accepted=sorted(f"{v}:{message}" for v, ids in delivered.items() for message in ids),
             received=_received(hub),
             postings=_postings(hub),
-            documents=_documents(ledgers),
+            documents=[trace.document for trace in read_traces(hub, ledgers)],
             writes=_writes(hub),
             moves=_moves(hub),
             states=_states(hub),
@@ -114,12 +105,12 @@ def _received(hub: HubDatabase) -> list[Received]:
 
 def _postings(hub: HubDatabase) -> list[Posted]:
     return [
-        Posted(vendor, MAKES[operation], ref, state, key, sequence, entity,
+        Posted(vendor, kind_of(operation), ref, state, key, sequence, entity,
                currency if operation in WITH_AMOUNT else "",
                abs(amount) if operation in WITH_AMOUNT and amount is not None else None, case)
         for vendor, operation, ref, state, key, sequence, entity, currency, amount, case
         in hub.rows(_POSTINGS)
-        if operation in MAKES
+        if operation in LEAVES
     ]  # fmt: skip
 
 
@@ -127,27 +118,9 @@ def _postings(hub: HubDatabase) -> list[Posted]:
 WITH_AMOUNT = ("invoice.create", "journal.create", "invoice.credit")
 
 
-def _documents(ledgers: Ledgers) -> list[Document]:
-    made = set(MAKES.values())
-    found = []
-    for vendor, entries in ledgers.by_vendor.items():
-        for entry in entries:
-            if entry["object"] in made and entry["action"] in MADE and _is_ours(entry):
-                found.append(_document(vendor, entry))
-    return found
-
-
-def _is_ours(entry: dict[str, Any]) -> bool:
-    return str(entry.get("external_ref") or "").startswith("Q")
-
-
-def _document(vendor: str, entry: dict[str, Any]) -> Document:
-    amount = entry.get("gross") if vendor == "netsuite" else None
-    return Document(
-        vendor, str(entry["object"]), str(entry["external_ref"]), str(entry["id"]),
-        str(entry["entity"] or ""), str(entry["currency"] or "") if amount else "",
-        Decimal(str(amount)) if amount else None,
-    )  # fmt: skip
+def read_traces(hub: HubDatabase, ledgers: Ledgers) -> list[Trace]:
+    """What the hub's postings left in the platforms' ledgers."""
+    return traces(ledgers.by_vendor, [Meant(*row) for row in hub.rows(_MEANT)])
 
 
 def _writes(hub: HubDatabase) -> tuple[Write, ...]:

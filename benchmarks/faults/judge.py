@@ -72,7 +72,6 @@ def judge(
     breaches += _doors(faults)
     breaches += _replays(stack)
     fired = firings(stack.failpoint_file)
-    struck = [{"notes": fault.notes} for fault in faults]
     by_invariant = Counter(breach.invariant for breach in breaches)
     return {
         "breaches": _shown(breaches),
@@ -81,7 +80,7 @@ def judge(
         "duplicate": sum("documents of one posting" in b.words for b in breaches)
         + len(ledgers.twice()),
         "unequal_sums": by_invariant["I3"],
-        "sometimes": count(hub, ledgers, struck, fired),
+        "sometimes": count(hub, ledgers, faults, fired),
         "fired": len(fired),
         "ledgers": {**ledgers.digests(), "hub": _hub_digest(hub)},
         "entries": {vendor: len(lines) for vendor, lines in ledgers.by_vendor.items()},

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.faults.conductor import Scene, Strike
-from benchmarks.faults.evidence import MAKES
 from benchmarks.faults.processes import LONGEST_CLAIM, LONGEST_STOP
+from benchmarks.faults.traces import LEAVES
 
 PATIENCE = 30.0  # how long an armed place waits for somebody to pass: an outage met may hold all
 ACTIONS = {"kill": "kill", "cut": "drop"}
-# Who is about to send is struck with what makes a document: a change of a customer that is lost
-# here would leave no trace in a platform's ledger that it was absent.
-ABOUT = {"posting.after_sending_before_send": tuple(MAKES)}
+# Who is about to send is struck with what leaves a trace of its own: of a customer that is lost
+# here no ledger would tell that it was absent.
+ABOUT = {"posting.after_sending_before_send": tuple(LEAVES)}
 
 
 def strike_at_point(scene: Scene) -> Iterator[float]:

@@ -1,4 +1,8 @@
-"""Signed messages of the size that a billing platform sends, each with an id of its own."""
+"""Signed messages of the size that a billing platform sends, each of an invoice of its own.
+
+Their contract is not known to the hub, so that its workers take each as far as an invoice goes
+whose order comes later; nothing in them needs a table of the mapping.
+"""
 
 import hashlib
 import hmac
@@ -12,18 +16,18 @@ _LINE = {
     "description": "Platform Enterprise, 36 seats", "quantity": 36,
     "period": {"start": 1764028800, "end": 1766620800}, "subscription": "sub_1QxNordwind",
     "pricing": {"type": "price_details", "unit_amount_decimal": "4116.94",
-                "price_details": {"price": "price_1Qx", "product": "prod_PLAT_ENT_36"}},
+                "price_details": {"price": "price_1QxPlatformEnterpriseAnnual36"}},
     "taxes": [{"amount": 28160, "tax_behavior": "exclusive", "taxable_amount": 148210}],
 }  # fmt: skip
+_ID, _SECOND = "evt_placeholder_of_an_id", 1_111_111_111
 _INVOICE = {
-    "id": "in_1QxNordwind", "object": "invoice", "currency": "eur", "number": "INV-2026-006991",
+    "id": f"in_{_ID}", "object": "invoice", "currency": "eur", "number": "INV-2026-006991",
     "customer": "cus_1QxNordwind", "customer_name": "Nordwind GmbH", "status": "open",
     "customer_address": {"city": "Kiel", "country": "DE", "line1": "Hafenstraße 1"},
-    "total": 474790, "subtotal": 444630, "total_taxes": [{"amount": 28160}],
-    "metadata": {"legal_entity": "DE01", "contract": "C-88200"}, "created": 1764028800,
+    "total": 474790, "subtotal": 444630, "total_excluding_tax": 474790, "total_taxes": [],
+    "metadata": {"legal_entity": "DE01", "hub_contract": "C-88200"}, "created": 1764028800,
     "lines": {"object": "list", "has_more": False, "data": [_LINE] * 5},
 }  # fmt: skip
-_ID, _SECOND = "evt_placeholder_of_an_id", 1_111_111_111
 
 
 def _template() -> bytes:
@@ -37,10 +41,10 @@ def _template() -> bytes:
 def signed_requests(count: int, port: int, secret: str) -> Iterator[bytes]:
     """Whole HTTP requests, ready to be written to a connection."""
     stamp = str(int(time.time()))
-    before, after = _template().replace(str(_SECOND).encode(), stamp.encode()).split(_ID.encode())
+    parts = _template().replace(str(_SECOND).encode(), stamp.encode()).split(_ID.encode())
     run = uuid.uuid4().hex
     for number in range(count):
-        body = before + f"evt_{run}{number:08d}".encode() + after
+        body = f"evt_{run}{number:08d}".encode().join(parts)
         signed = f"{stamp}.".encode() + body
         signature = hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
         head = (

@@ -1,4 +1,5 @@
-"""The hub's web process and the bare view's, started alike, and the broker that is stopped."""
+"""The hub's web process and the bare view's, started alike; the hub's other processes; and the
+broker that is stopped."""
 
 import os
 import signal
@@ -19,6 +20,7 @@ from q2c.stack.processes import PROCESSES
 ROOT = Path(__file__).resolve().parents[2]
 HUB, BARE = "q2c.asgi:application", "benchmarks.ingest.bare.asgi:application"
 UP_SECONDS = 60
+BEHIND = ("worker", "lanes", "scheduler")  # what the hub runs besides its web process
 
 
 @contextmanager
@@ -43,8 +45,28 @@ def _server(application: str, secret: str) -> Iterator[int]:
         _wait_until_up(port, process)
         yield port
     finally:
-        process.terminate()
-        process.wait(20)
+        _end(process)
+
+
+@contextmanager
+def workers() -> Iterator[None]:
+    """The product's own workers and scheduler."""
+    with ExitStack() as stack:
+        for spec in PROCESSES:
+            if spec.name in BEHIND:
+                words = [sys.executable, *spec.arguments.split()]
+                stack.callback(_end, subprocess.Popen(words, cwd=ROOT))
+        yield
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """A worker whose broker was killed may not hear that it shall stop."""
+    process.terminate()
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _wait_until_up(port: int, process: subprocess.Popen[bytes]) -> None:

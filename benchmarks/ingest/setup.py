@@ -1,6 +1,7 @@
 """The schema, one connection with a signed door, and the bare view's table."""
 
 import base64
+import json
 import os
 import secrets
 import subprocess
@@ -29,10 +30,30 @@ def prepare(owner: psycopg.Connection[Any]) -> None:
     owner.execute(
         "DROP TABLE IF EXISTS bench_bare; CREATE TABLE bench_bare ("
         "id bigserial PRIMARY KEY, body bytea NOT NULL, at timestamptz NOT NULL DEFAULT now()); "
-        "GRANT INSERT ON bench_bare TO q2c_app; GRANT USAGE ON bench_bare_id_seq TO q2c_app; "
-        "TRUNCATE ingestion_seenmessage, ingestion_delivery, ingestion_inboundevent"
+        "GRANT INSERT ON bench_bare TO q2c_app; GRANT USAGE ON bench_bare_id_seq TO q2c_app"
     )
+    empty(owner)
     _connect_stripe()
+
+
+def empty(owner: psycopg.Connection[Any]) -> None:
+    """Nothing has come in yet, and nothing waits to be worked on."""
+    owner.execute("TRUNCATE ingestion_seenmessage, ingestion_delivery, ingestion_inboundevent")
+
+
+def ensure_default_mapping(code: str) -> None:
+    """The mapping of a kind of message that the product comes with."""
+    from apps.api.setup.load import DEFAULTS
+    from apps.core.clock import utc_now
+    from apps.core.principal import system_actor
+    from apps.mappings.services import ensure_mappings
+    from apps.mappings.types import MappingSpec
+
+    given = json.loads((DEFAULTS / f"{code}.json").read_text())
+    spec = MappingSpec(
+        given["code"], given["name"], "field", given["source"], given["target"], given["rules"]
+    )
+    ensure_mappings([spec], actor=system_actor("benchmarks"), now=utc_now())
 
 
 def _migrate() -> None:

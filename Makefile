@@ -51,7 +51,7 @@ soak: .venv/.ok ## Memory under steady traffic for MINUTES (30)
 bench-ingest: .venv/.ok ## Measure the webhook door beside a bare Django view (QUICK=1: roughly)
 	@exec $(STACK) --dir .run-bench-ingest exec --durable -- $(PY) -m benchmarks.ingest
 
-bench-poison: .venv/.ok ## Measure what one failing event costs its neighbours
+bench-poison: .venv/.ok ## Measure what failing messages cost their neighbours (QUICK=1: roughly)
 	@exec $(STACK) --dir .run-bench-ingest exec --durable -- $(PY) -m benchmarks.poison
 
 bench-flow: .venv/.ok ## Measure what an amendment costs beside the bare calls (QUICK=1: roughly)

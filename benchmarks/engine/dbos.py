@@ -4,11 +4,12 @@ import contextlib
 import os
 import subprocess
 import time
+import uuid
 from collections.abc import Iterator
 
 import psycopg
 
-from benchmarks.engine.children import ROOT, running
+from benchmarks.engine.children import LOOK, ROOT, await_true, running
 
 PYTHON = ROOT / ".venv-bench" / "bin" / "python"
 SYSTEM = "dbos_bench"
@@ -19,6 +20,9 @@ SWEEP = tuple(
 )
 QUICK_SWEEP = ({"processes": 2, "style": "threads", "concurrency": 8},)
 Processes = list[subprocess.Popen[str]]
+_DONE = """
+SELECT EXISTS (SELECT FROM dbos.workflow_status WHERE workflow_uuid = %s AND status = 'SUCCESS')
+"""
 
 
 def prepare() -> None:
@@ -40,14 +44,13 @@ def _url(scheme: str) -> str:
 @contextlib.contextmanager
 def up(setting: dict[str, object]) -> Iterator[Processes]:
     """``processes`` of DBOS, each with ``concurrency`` threads, or as many tasks of one loop."""
-    observer = {"BENCH_OBSERVER_URL": _url("postgresql")}
     with contextlib.ExitStack() as stack:
         processes: Processes = []
         for number in range(int(str(setting["processes"]))):
             command = [str(PYTHON), "-m", "benchmarks.engine.dbos_process",
                        _url("postgresql+psycopg"), f"bench-{number}", str(setting["style"]),
                        str(setting["concurrency"])]  # fmt: skip
-            process = stack.enter_context(running("dbos", command, observer))
+            process = stack.enter_context(running("dbos", command, {}))
             _hear(process, "ready")
             processes.append(process)
         _ask(processes, "many", 20)
@@ -62,9 +65,18 @@ def throughput(processes: Processes, runs: int) -> float:
 
 
 def latencies(processes: Processes, runs: int) -> list[float]:
-    """Seconds from start to finished of one workflow at a time."""
-    _say(processes[0], f"single {runs}")
-    return [float(word) for word in _line(processes[0]).split()]
+    """Seconds from start to finished of one workflow at a time: the process says when it began,
+    on the clock that all processes share, and its end is seen in the database as the hub's is."""
+    taken = []
+    with psycopg.connect(_url("postgresql"), autocommit=True) as database:
+        for _ in range(runs):
+            key = uuid.uuid4().hex
+            _say(processes[0], f"single {key}")
+            begun = float(_line(processes[0]))
+            await_true(database, _DONE, (key,), LOOK)
+            taken.append(time.perf_counter() - begun)
+            time.sleep(0.03)
+    return taken
 
 
 def _ask(processes: Processes, what: str, count: int) -> None:

@@ -1,4 +1,8 @@
-"""The hub's engine: runs started through its service, advanced by its own Celery workers."""
+"""The hub's engine: runs started through its service, advanced by its own Celery workers.
+
+The worker hears the queues that the product's does, and the product's scheduler runs beside it:
+what every step tells of is read by all subscribers, and a round is over when they have.
+"""
 
 import contextlib
 import functools
@@ -17,12 +21,19 @@ from apps.workflows.services import start_runs
 from apps.workflows.types import RunDraft
 from benchmarks.engine import hub
 from benchmarks.engine.children import GLANCE, LOOK, await_true, running
+from q2c.stack.processes import PROCESSES
 
 WORKER = ("worker", "--without-mingle", "--without-gossip", "-l", "warning")
 CHUNK = 500
 SWEEP = ({"workers": 1}, {"workers": 2}, {"workers": 3})
 QUICK_SWEEP = ({"workers": 2},)
 _IDLE = "SELECT NOT EXISTS (SELECT FROM workflows_workflowrun WHERE due_at IS NOT NULL)"
+_READ = """
+SELECT EXISTS (SELECT FROM events_cursor) AND NOT EXISTS (
+    SELECT FROM events_cursor c CROSS JOIN LATERAL (
+        SELECT e.id FROM events_event e WHERE (e.xid, e.id) > (c.xid::text::xid8, c.last_id)
+        ORDER BY e.xid, e.id LIMIT 1) AS unread)
+"""
 _DONE = "SELECT state = 'completed' FROM workflows_workflowrun WHERE id = %s"
 # Of each run the transactions in which its steps succeeded: as many as it has steps.
 _COMMITS = """
@@ -37,31 +48,41 @@ SELECT count(*) = %s AND bool_and(commits = 4) FROM (
 
 @contextlib.contextmanager
 def up(setting: dict[str, int]) -> Iterator[psycopg.Connection]:
-    """The product's worker with ``workers`` children on the engine's queue, under the app role."""
+    """The product's worker with ``workers`` children, and its scheduler, under the app role."""
     command = [sys.executable, "-m", "celery", "-A", "benchmarks.engine.hub", *WORKER,
-               "-Q", "workflows", "-c", str(setting["workers"]), "-n", "bench-hub"]  # fmt: skip
+               "-Q", "default,workflows", "-c", str(setting["workers"]),
+               "-n", "bench-hub"]  # fmt: skip
+    scheduler = next(spec for spec in PROCESSES if spec.name == "scheduler")
     with (
         running("hub", command, {}),
+        running("scheduler", [sys.executable, *scheduler.arguments.split()], {}),
         psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as database,
     ):
         while not hub.app.control.ping(timeout=0.5):
             pass
         for _ in range(3):
             _start(100)
-            await_true(database, _IDLE, (), GLANCE)
+            _await_rest(database)
         yield database
 
 
 def throughput(database: psycopg.Connection, runs: int) -> float:
-    """Durable steps per second, from the first start to the last run's end."""
+    """Durable steps per second, from the first start until the last run has ended and the last
+    event of it is read."""
     begun = time.perf_counter()
     prefix = _start(runs)
-    await_true(database, _IDLE, (), GLANCE)
+    _await_rest(database)
     seconds = time.perf_counter() - begun
     row = database.execute(_COMMITS, (runs, f"{prefix}%")).fetchone()
     if row is None or not row[0]:
         raise RuntimeError("a run is not complete, or two of its steps shared a transaction")
     return 4 * runs / seconds
+
+
+def _await_rest(database: psycopg.Connection) -> None:
+    """No run is due, and no subscriber's cursor lies before an event."""
+    await_true(database, _IDLE, (), GLANCE)
+    await_true(database, _READ, (), GLANCE)
 
 
 def latencies(database: psycopg.Connection, runs: int) -> list[float]:

@@ -2,8 +2,9 @@
 
 Amendments go through the running product: the CRM tells of each, the hub changes billing and
 provisioning, posts to the ERP, reads back and writes back. A recorder between hub and platforms
-keeps the hub's requests; a pooled client then sends the same bytes again. Compared is user and
-system time: all processes of the hub with PostgreSQL, against that client. QUICK=1: two rounds.
+keeps the hub's requests; a pooled client then sends again, byte for byte, those that amendments
+need (``belonging``). Compared is user and system time: all processes of the hub with PostgreSQL,
+whatever else they do meanwhile, against that client. QUICK=1: two rounds.
 """
 
 import datetime as dt
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from urllib.parse import urlsplit
 import psycopg
 
 from benchmarks.deals import plain_deals, sell
+from benchmarks.flow.belonging import Kept, belonging, by_operation, named
 from benchmarks.flow.recorder import Call, Recorder, write
 from benchmarks.flow.spent import spent_by_role
 from benchmarks.product import ask
@@ -48,13 +51,26 @@ SELECT (SELECT count(*) FROM postings_posting WHERE state NOT IN ('confirmed', '
 """
 
 
+# What was sent since a moment: of a posting when it was for that posting's own operation.
+_KEPT = """
+SELECT c.vendor, x.operation, x.method, x.path, coalesce(p.id::text, '')
+FROM connectors_exchange x JOIN connectors_connection c ON c.id = x.connection_id
+LEFT JOIN postings_posting p ON p.id = x.subject_id AND p.operation = x.operation
+WHERE x.direction = 'out' AND x.outcome <> 'not_sent' AND c.vendor = ANY(%s) AND x.at >= %s
+ORDER BY x.at, x.id
+"""
+
+
 @dataclass(frozen=True)
 class Round:
-    """One round: seconds of processor time by owner, and of the bare client."""
+    """One round: seconds of processor time by owner, and of the bare client; the calls of both by
+    operation, and how many of an amendment the recorder did not see."""
 
     hub: dict[str, float]
     bare: float
-    calls: int
+    made: Counter[str]
+    replayed: Counter[str]
+    unseen: int
     wall: float
 
     @property
@@ -81,6 +97,7 @@ def main() -> int:
             Figure("flow.cpu_vs_bare", statistics.median(r.ratio for r in rounds), "x", "<=2"),
             # Without the amendments done the ratio would mean nothing.
             Figure("flow.amendments_missing", len(story) - ask(_COMPLETED), "runs", "0"),
+            Figure("flow.calls_unseen", sum(r.unseen for r in rounds), "calls", "0"),
         ]
     )
 
@@ -88,16 +105,22 @@ def main() -> int:
 def _round(sales: SalesTeam, story: list[Deal], number: int, recorder: Recorder) -> Round:
     """Some amendments by the hub, then the same calls by the bare client."""
     begun, before, done = time.monotonic(), spent_by_role(), ask(_COMPLETED)
+    began_at = dt.datetime.now(dt.UTC)
     for deal in story[number * EACH : (number + 1) * EACH]:
         sales.amend(deal, more_seats=5, days_ago=1)
     _await(lambda: ask(_COMPLETED) == done + EACH and ask(_UNSETTLED) == 0, "the amendments")
     wall, after = time.monotonic() - begun, spent_by_role()
     hub = {owner: after[owner] - before.get(owner, 0.0) for owner in after}
-    calls = recorder.calls_since(begun)
-    bare = _replay(calls)
-    found = Round(hub, bare["cpu_s"], bare["calls"], wall)
+    calls, unseen = named(recorder.calls_since(begun), _kept_since(began_at))
+    needed = belonging(calls)
+    bare = _replay([call for call, _ in needed])
+    found = Round(
+        hub, bare["cpu_s"], by_operation(calls), by_operation(needed),
+        sum(one.belongs for one in unseen), wall,
+    )  # fmt: skip
     say(
-        f"  round {number + 1}: {EACH} amendments in {wall:.1f} s, {found.calls} calls; "
+        f"  round {number + 1}: {EACH} amendments in {wall:.1f} s; calls of the hub "
+        f"{found.made.total()}, replayed {found.replayed.total()}; "
         f"hub {sum(hub.values()):.2f} s, bare {found.bare:.2f} s, {found.ratio:.1f} x; "
         f"answers to the bare client: {bare['statuses']}"
     )
@@ -114,6 +137,11 @@ def _replay(calls: list[Call]) -> dict[str, Any]:
         )  # fmt: skip
     result: dict[str, Any] = json.loads(done.stdout)
     return result
+
+
+def _kept_since(moment: dt.datetime) -> list[Kept]:
+    with psycopg.connect(os.environ["DATABASE_URL"]) as database:
+        return [Kept(*row) for row in database.execute(_KEPT, [list(VENDORS), moment])]
 
 
 def _platform_ports() -> dict[str, int]:
@@ -135,6 +163,11 @@ def _print(rounds: list[Round]) -> None:
     for owner in rounds[0].hub:
         say(f"  {owner:12} {1000 * sum(r.hub[owner] for r in rounds) / total:7.1f}")
     say(f"  {'bare client':12} {1000 * sum(r.bare for r in rounds) / total:7.1f}")
+    made = sum((r.made for r in rounds), Counter[str]())
+    replayed = sum((r.replayed for r in rounds), Counter[str]())
+    say("Calls an amendment, of the hub and of the bare client:")
+    for operation, count in sorted(made.items()):
+        say(f"  {operation:34} {count / total:6.2f} {replayed[operation] / total:6.2f}")
 
 
 def _await(is_done: Any, what: str) -> None:

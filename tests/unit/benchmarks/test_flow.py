@@ -1,9 +1,12 @@
 """The bare client makes the calls that an amendment needs, and no others."""
 
-from urllib.parse import quote, urlencode
+import httpx
 
+from apps.connectors.http import address
 from benchmarks.flow.belonging import FETCHES, KEPT_PATH, Kept, belonging, by_operation, named
 from benchmarks.flow.recorder import Call
+
+HOST = "http://127.0.0.1:1"
 
 
 def call(vendor: str, method: str, target: str) -> Call:
@@ -38,14 +41,18 @@ def test_an_equal_read_of_one_posting_is_made_once_and_every_write_each_time():
 
 
 def test_a_long_query_is_known_by_what_is_kept_of_it():
-    def soql(key: str, escape: bool) -> str:
-        text = " ".join([*(f"Field_{n}__c," for n in range(40)), f"Id = '{key}'"])
-        return f"/query?q={quote(text)}" if escape else f"/query?{urlencode({'q': text})}"
+    def sent(key: str) -> str:
+        text = " ".join([*(f"Field_{n}__c," for n in range(40)), f"Größe > 5 AND Id = '{key}'"])
+        return address(HOST, "/query", [("q", text)])
 
-    kept = [Kept("salesforce", FETCHES[0], "GET", soql(key, escape=False)[:KEPT_PATH])
-            for key in "ABA"]  # fmt: skip
-    calls = [call("salesforce", "GET", soql(key, escape=True)) for key in "ABA"]
-    found, unseen = named(calls, kept)
+    def on_the_wire(key: str) -> Call:
+        return call("salesforce", "GET", httpx.Request("GET", sent(key)).url.raw_path.decode())
+
+    def kept(key: str) -> Kept:
+        return Kept("salesforce", FETCHES[0], "GET", sent(key).removeprefix(HOST)[:KEPT_PATH])
+
+    calls = [on_the_wire(key) for key in "ABA"]
+    found, unseen = named(calls, [kept(key) for key in "ABA"])
     assert unseen == []
     assert [one for one, _ in belonging(found)] == calls[:2]
 

@@ -28,6 +28,7 @@ CHUNK = 500
 SWEEP = ({"workers": 1}, {"workers": 2}, {"workers": 3})
 QUICK_SWEEP = ({"workers": 2},)
 _IDLE = "SELECT NOT EXISTS (SELECT FROM workflows_workflowrun WHERE due_at IS NOT NULL)"
+# No subscriber's cursor lies before an event.
 _READ = """
 SELECT EXISTS (SELECT FROM events_cursor) AND NOT EXISTS (
     SELECT FROM events_cursor c CROSS JOIN LATERAL (
@@ -62,7 +63,8 @@ def up(setting: dict[str, int]) -> Iterator[psycopg.Connection]:
             pass
         for _ in range(3):
             _start(100)
-            _await_rest(database)
+            await_true(database, _IDLE, (), GLANCE)
+            await_true(database, _READ, (), GLANCE)
         yield database
 
 
@@ -71,18 +73,16 @@ def throughput(database: psycopg.Connection, runs: int) -> float:
     event of it is read."""
     begun = time.perf_counter()
     prefix = _start(runs)
-    _await_rest(database)
+    await_true(database, _IDLE, (), GLANCE)
+    ended = time.perf_counter() - begun
+    await_true(database, _READ, (), GLANCE)
     seconds = time.perf_counter() - begun
+    print(f"  hub: runs ended at {4 * runs / ended:.0f} steps/s, their events were read "
+          f"{seconds - ended:.2f} s later")  # fmt: skip
     row = database.execute(_COMMITS, (runs, f"{prefix}%")).fetchone()
     if row is None or not row[0]:
         raise RuntimeError("a run is not complete, or two of its steps shared a transaction")
     return 4 * runs / seconds
-
-
-def _await_rest(database: psycopg.Connection) -> None:
-    """No run is due, and no subscriber's cursor lies before an event."""
-    await_true(database, _IDLE, (), GLANCE)
-    await_true(database, _READ, (), GLANCE)
 
 
 def latencies(database: psycopg.Connection, runs: int) -> list[float]:

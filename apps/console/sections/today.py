@@ -217,7 +217,8 @@ def _blockers(principal: Principal, scope: Scope, now: dt.datetime) -> Block:
     by_cause = groupby(groups, key=lambda group: group["family_id"])
     found = [_blocker(list(own), scope) for _, own in by_cause]
     count = sum(blocker.documents for blocker in found)
-    held = sum((blocker.amount for blocker in found), Decimal(0))
+    # Of whole units, as the rows below show them, so that these add up to it.
+    held = sum((round(blocker.amount, 0) for blocker in found), Decimal(0))
     found.sort(key=lambda blocker: -blocker.amount)
     url = scope.list_url("exceptions", view="blocks_close")
     return _block(found[:ROWS], count, url, f", {approximate(held, scope.rates.currency)}")

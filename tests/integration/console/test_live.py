@@ -3,19 +3,22 @@
 import asyncio
 import datetime as dt
 import json
+import os
 import uuid
 from typing import Any
 
 import pytest
 from asgiref.testing import ApplicationCommunicator
 from channels.layers import get_channel_layer
+from channels_redis.core import RedisChannelLayer
 from django.contrib.auth.models import AnonymousUser
 
 from apps.console.consumers import SIGNED_OUT, LiveConsumer
-from apps.console.live import group_name, is_topic, listening_groups, telling_groups
-from apps.console.subscribers import changes_of, tell_pages
+from apps.console.live import EVERY_ENTITY, group_name, is_topic, listening_groups, telling_groups
+from apps.console.subscribers import changes_of, heard, tell_pages
 from apps.core.principal import Actor, Principal
 from apps.events.models import Event
+from q2c.broker import channel_layer
 
 ENTITY = uuid.UUID(int=1)
 ACTOR = Actor("user", str(uuid.UUID(int=7)), "Mara")
@@ -140,3 +143,15 @@ def test_pages_are_told_after_commit(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     [groups] = sent
     assert groups[group_name("queue.exceptions", str(ENTITY))] == [("exception", "EXC-12", 4)]
+
+
+def test_of_many_groups_only_those_with_a_listener_are_told() -> None:
+    """The layer's own keys say who listens: with the real one, on the tests' Redis."""
+    layer = RedisChannelLayer(**channel_layer(os.environ["REDIS_URL"])["CONFIG"])
+    groups = [group_name(f"run.{uuid.uuid4()}", EVERY_ENTITY) for _ in range(2000)]
+
+    async def play() -> list[str]:
+        await layer.group_add(groups[7], "specific.page!1")
+        return await heard(layer, groups)
+
+    assert asyncio.run(play()) == [groups[7]]

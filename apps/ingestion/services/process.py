@@ -17,6 +17,7 @@ from apps.connectors.models import Connection
 from apps.core.codec import dumps
 from apps.core.errors import ErrorFacts, HubError
 from apps.core.failpoints import failpoint
+from apps.core.halving import in_halves
 from apps.core.jobs import enqueue_on_commit
 from apps.events.services import acting, publish_events
 from apps.events.types import NewEvent
@@ -32,7 +33,6 @@ from apps.ingestion.services.claim import (
     recover_claims,
     settle_rows,
 )
-from apps.ingestion.services.halving import in_halves
 from apps.ingestion.services.repair import wake_versions
 from apps.ingestion.services.split import INGESTION, event_case
 from apps.mappings.services import link_references, translate

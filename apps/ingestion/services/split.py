@@ -16,6 +16,7 @@ from apps.connectors.registry import connector_for
 from apps.core.codec import dumps, to_json
 from apps.core.errors import ErrorFacts, RejectedError
 from apps.core.failpoints import failpoint
+from apps.core.halving import in_halves
 from apps.core.jobs import enqueue_on_commit
 from apps.core.principal import system_actor
 from apps.events.services import acting
@@ -23,7 +24,6 @@ from apps.exceptions.services import open_cases
 from apps.exceptions.types import CaseDraft
 from apps.ingestion.models import UNREADABLE, Delivery, InboundEvent
 from apps.ingestion.policies import CLAIM_TTL, MAX_ATTEMPTS, together
-from apps.ingestion.services.halving import in_halves
 from apps.jobs.services import note_stale_writes
 
 logger = logging.getLogger(__name__)

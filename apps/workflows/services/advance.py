@@ -4,10 +4,9 @@ import datetime as dt
 import time
 from collections.abc import Iterator, Sequence
 
-from django.db import InterfaceError, OperationalError
-
 from apps.core.errors import StaleWriteError
 from apps.core.failpoints import failpoint
+from apps.core.halving import DATABASE_FAULTS
 from apps.core.jobs import bells_gathered, enqueue
 from apps.workflows.policies import BATCH, is_given_up
 from apps.workflows.services.claim import LEASE, claim_runs
@@ -19,8 +18,6 @@ from apps.workflows.services.start import QUEUE
 from apps.workflows.services.turns import load_turns
 from apps.workflows.types import HeldRun
 
-# The database itself is at fault, not a run: the claim runs out and the set is taken again.
-DATABASE_FAULTS = (OperationalError, InterfaceError)
 RENEW_AFTER = LEASE.total_seconds() / 4
 
 

@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 DUE_STATES = ["pending", "running", "waiting", "failed"]
 HELD_STATES = ("running", "waiting")
+BACK = ["compensating"]  # on their way back
 LEASE = dt.timedelta(seconds=15)  # by the database's clock; renewed between rounds
 
 # The eldest due run says how large the set is: the more often it was dispatched in vain, the
@@ -60,12 +61,14 @@ FROM until WHERE id = ANY(%s::uuid[])
 """
 
 
-def claim_runs(*, now: dt.datetime, limit: int = BATCH) -> list[HeldRun]:
+def claim_runs(
+    *, now: dt.datetime, limit: int = BATCH, states: Sequence[str] = DUE_STATES
+) -> list[HeldRun]:
     """Take a set of due runs under a raised epoch, each counted as dispatched.
 
     Who dies with a claim leaves the runs due again when the lease is over.
     """
-    parameters = [now, DUE_STATES, limit, str(LEASE), list(SET_SIZES), len(SET_SIZES)]
+    parameters = [now, list(states), limit, str(LEASE), list(SET_SIZES), len(SET_SIZES)]
     with transaction.atomic():
         _, rows = run_together([actor_statement(ENGINE), (_DUE, parameters)])
         runs = [HeldRun(*row) for row in rows]
@@ -103,7 +106,9 @@ def hold_turns(turns: Sequence[Turn], *, now: dt.datetime) -> list[Turn]:
     return [turn for turn in turns if turn.run.id in held]
 
 
-def _held(runs: Sequence[HeldRun], now: dt.datetime) -> set[uuid.UUID]:
+def _held(
+    runs: Sequence[HeldRun], now: dt.datetime, states: Sequence[str] = HELD_STATES
+) -> set[uuid.UUID]:
     ids = uuid_array(run.id for run in runs)
     _, found = run_together([actor_statement(ENGINE), (_HOLD, [ids])])
     rows = {row[0]: row[1:] for row in found}
@@ -112,7 +117,7 @@ def _held(runs: Sequence[HeldRun], now: dt.datetime) -> set[uuid.UUID]:
         epoch, state, woken_at = rows[run.id]
         if epoch != run.epoch:
             stale.append(run)
-        elif state in HELD_STATES:
+        elif state in states:
             run.state, run.due_at = state, woken_at
             held.add(run.id)
     _refuse(stale, now)
@@ -122,6 +127,11 @@ def _held(runs: Sequence[HeldRun], now: dt.datetime) -> set[uuid.UUID]:
 def hold_run(run: HeldRun, *, now: dt.datetime) -> bool:
     """Lock one run for this transaction and sign it; False when it is no more ours to advance."""
     return bool(_held([run], now))
+
+
+def hold_back(runs: Sequence[HeldRun], *, now: dt.datetime) -> set[uuid.UUID]:
+    """Lock runs on their way back for this transaction and sign it; returns those still ours."""
+    return _held(runs, now, BACK)
 
 
 def _refuse(runs: Sequence[HeldRun], now: dt.datetime) -> None:

@@ -73,13 +73,21 @@ def retry_steps(ids: Ids, *, actor: Actor, now: dt.datetime) -> list[uuid.UUID]:
         moved = transition_set(
             Step, "reset", again, error_code="", error_message="", waits_for="", deadline=None
         )
-        undos = Step.objects.filter(id__in=ids, state="compensating").exclude(error_code="")
-        undoing = list(undos.filter(waits_for="").values_list("id", "run_id"))
-        Step.objects.filter(id__in=[pk for pk, _ in undoing]).update(
-            undo_hash="", error_code="", error_message=""
-        )
+        undoing = _undo_again(ids)
         _ring({step.run_id for step in steps} | {run for _, run in undoing}, now)
     return [*moved, *requeued, *(pk for pk, _ in undoing)]
+
+
+def _undo_again(ids: Ids) -> list[tuple[uuid.UUID, uuid.UUID]]:
+    """Let the refused undos of some steps be decided again, and ends of runs that failed at one
+    of these steps; an undo that waits for its posting goes on with it. Gives (step, run)."""
+    refused = Step.objects.filter(id__in=ids, run__state="compensating").exclude(error_code="")
+    undos = refused.exclude(state="failed").exclude(state="compensating", waits_for__gt="")
+    undoing = list(undos.values_list("id", "run_id"))
+    again = Step.objects.filter(id__in=[pk for pk, _ in undoing])
+    again.filter(state="compensating").update(undo_hash="")
+    again.update(error_code="", error_message="")
+    return undoing
 
 
 def _requeue(steps: Sequence[Step], actor: Actor, now: dt.datetime) -> list[uuid.UUID]:
@@ -156,8 +164,9 @@ def compensate_runs(ids: Ids, *, reason: str, actor: Actor, now: dt.datetime) ->
         left = [s for each in held.steps.values() for s in each if s.state not in policies.OVER]
         drop_unsent(left, reason=reason, actor=actor, now=now)
         release_postings([pk for pk in held.postings if pk is not None])
+        # Who held a run on its way forward has no claim on its way back.
         moved = _move("compensate", "compensating", held, actor, now, reason, due_at=now,
-                      finished_at=None, state_hash="")  # fmt: skip
+                      finished_at=None, state_hash="", claimed_until=None, attempts=0)  # fmt: skip
         enqueue_on_commit("workflows.advance", queue=QUEUE)
     return moved
 

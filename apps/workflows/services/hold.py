@@ -1,11 +1,10 @@
 """Runs that this release may not advance are held, each with one case; the others go on."""
 
 import datetime as dt
-import uuid
 from collections.abc import Sequence
 from functools import reduce
 from operator import or_
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from django.db.models import Q
 
@@ -19,23 +18,14 @@ from apps.workflows.models import WorkflowRun
 from apps.workflows.registry import definition_of, fingerprint
 from apps.workflows.services.record import histories_of
 from apps.workflows.services.start import ENGINE
+from apps.workflows.types import HeldRun
 
 NO_VERSION = "version"
 SWEPT = 200
 SUBJECT = "workflows.run"
 
 
-class Versioned(Protocol):
-    """A run, however it is held in memory, with what tells whether it may go on."""
-
-    id: uuid.UUID
-    definition: str
-    definition_version: int
-    fingerprint: str
-    held_for: str
-
-
-AnyRun = TypeVar("AnyRun", bound=Versioned)
+AnyRun = TypeVar("AnyRun", WorkflowRun, HeldRun)
 
 
 def admit(runs: Sequence[AnyRun], *, now: dt.datetime) -> list[AnyRun]:
@@ -43,19 +33,23 @@ def admit(runs: Sequence[AnyRun], *, now: dt.datetime) -> list[AnyRun]:
 
     A run whose definition reads as it did when the run last went on is admitted by one comparison.
     Where the code of its steps was changed, its recorded steps are decided again: the run goes on
-    when they all take the recorded path.
+    when they all take the recorded path. One that was taken over under another epoch since it was
+    claimed is whoever's holds it: it is neither admitted nor judged.
     """
-    ids = [run.id for run in runs if _is_strange(run)]
-    if not ids:
+    epochs = {run.id: run.epoch for run in runs if _is_strange(run)}
+    if not epochs:
         return list(runs)
     with acting(ENGINE):
-        rows = WorkflowRun.objects.select_for_update(of=("self",)).filter(id__in=ids)
-        strange = list(rows.order_by("id"))
-        held = _judged(strange)
-        refused = {run.id for run, _ in held}
-        _let_go([run for run in strange if run.id not in refused], now)
+        rows = WorkflowRun.objects.select_for_update(of=("self",)).filter(id__in=list(epochs))
+        found = list(rows.order_by("id"))
+        ours = [run for run in found if run.epoch == epochs[run.id]]
+        held = _judged(ours)
+        going = {run.id for run in ours} - {run.id for run, _ in held}
+        _let_go([run for run in ours if run.id in going], now)
         _hold(held, now)
-    return [run for run in runs if run.id not in refused]
+        lost = [run_event(run, "stale_refused") for run in found if run not in ours]
+        publish_events(lost, actor=ENGINE, now=now)
+    return [run for run in runs if run.id in going or run.id not in epochs]
 
 
 def release_held(*, now: dt.datetime) -> int:
@@ -84,7 +78,7 @@ def _changed() -> list[dict[str, Any]]:
     ]
 
 
-def _is_strange(run: Versioned) -> bool:
+def _is_strange(run: WorkflowRun | HeldRun) -> bool:
     known = fingerprint(run.definition, run.definition_version)
     return bool(run.held_for) or not known or run.fingerprint not in ("", known)
 

@@ -3,16 +3,25 @@
 Each undo is a posting of its own, so it is sent once in effect, read back, and looked up when its
 answer is lost. One step of a run is undone at a time; the next begins when the platform has
 confirmed. A refused undo is one case; the run stays where it is until it goes through.
+
+Runs go back in sets as they go forward: claimed and counted before the work begins, and a set
+that fails is halved until the run at fault stands alone.
 """
 
 import datetime as dt
 import logging
+import random
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from django.db.models.functions import Now
+
+from apps.core.errors import HubError
 from apps.core.fsm import transition_rows, transition_set
+from apps.core.halving import DATABASE_FAULTS, in_halves
 from apps.core.jobs import enqueue_on_commit
 from apps.events.services import acting, publish_events
 from apps.events.types import NewEvent
@@ -24,13 +33,22 @@ from apps.workflows.announce import run_event, step_case, step_event
 from apps.workflows.definition import Command, Definition, Facts, Post, Refuse, command_hash
 from apps.workflows.history import undo_view
 from apps.workflows.models import Step, WorkflowRun
-from apps.workflows.policies import REVERSE, is_unsettled, reverse_purpose
-from apps.workflows.registry import definition_of
+from apps.workflows.policies import (
+    REVERSE,
+    is_given_up,
+    is_last_dispatch,
+    is_unsettled,
+    pause_after,
+    reverse_purpose,
+)
+from apps.workflows.registry import definition_of, fingerprint
+from apps.workflows.services.claim import BACK, claim_runs, hold_back
 from apps.workflows.services.hold import admit
 from apps.workflows.services.record import histories_of, state_hash
-from apps.workflows.services.rounds import posting_draft
+from apps.workflows.services.rounds import RELEASED, posting_draft
 from apps.workflows.services.standing import drop_unsent, postings_of, step_facts
 from apps.workflows.services.start import ENGINE, QUEUE
+from apps.workflows.types import HeldRun
 
 logger = logging.getLogger(__name__)
 
@@ -84,9 +102,12 @@ class Retreat:
 
 
 def _fault(run: WorkflowRun, step: Step, error: Exception) -> Refuse:
+    title = f"{run.label}: {step.name.replace('_', ' ')} cannot be undone"
+    if isinstance(error, HubError):
+        return Refuse(error.facts.code, title, error.facts.message)
     return Refuse(
         "processing_fault",
-        f"{run.label}: {step.name.replace('_', ' ')} cannot be undone",
+        title,
         "The hub failed while it prepared the undo; nothing was sent. Report the detail, then "
         "retry with a release in which it is mended.",
         {"cause": type(error).__name__, "detail": str(error)},
@@ -97,24 +118,90 @@ Undone = tuple[Retreat, Step, Command]
 
 
 def compensate_due(*, now: dt.datetime) -> int:
-    """Go on with the runs that are being compensated and are due. Returns how many."""
+    """Go on with a set of the runs that are being compensated and are due. Returns how many were
+    claimed."""
+    runs = claim_runs(now=now, limit=BATCH, states=BACK)
+    hopeless = [run for run in runs if is_given_up(run.attempts) and _is_known(run)]
+    for run in hopeless:
+        _stop(run, RuntimeError("Every worker that took this run ended while it did"), now)
+    going = admit([run for run in runs if run not in hopeless], now=now)
+    if going:
+        in_halves(going, partial(_go_back, now=now), partial(_fail, now=now))
+    return len(runs)
+
+
+def _is_known(run: HeldRun) -> bool:
+    """Whether this release has the run's definition; a run without is held, not given up."""
+    return bool(fingerprint(run.definition, run.definition_version))
+
+
+def _go_back(runs: Sequence[HeldRun], now: dt.datetime) -> None:
+    """Undo what can be undone now of a set, in one transaction."""
     with acting(ENGINE):
-        runs = list(
-            WorkflowRun.objects.select_for_update(skip_locked=True)
-            .filter(due_at__lte=now, state="compensating")
-            .order_by("due_at")[:BATCH]
-        )
-        retreats = _retreats(admit(runs, now=now))
+        held = _held(runs, now)
+        histories = histories_of(held)
+        retreats = _retreats(held, {run.id: histories[run.id].facts for run in held})
         for _ in range(ROUNDS):
             if not _round(retreats, now):
                 break
         _finish(retreats, now)
-        WorkflowRun.objects.filter(id__in=[r.run.id for r in retreats]).update(due_at=None)
-    return len(runs)
+        _release(held)
 
 
-def _retreats(runs: Sequence[WorkflowRun]) -> list[Retreat]:
-    histories = histories_of(runs)
+def _held(runs: Sequence[HeldRun], now: dt.datetime) -> list[WorkflowRun]:
+    return list(WorkflowRun.objects.filter(id__in=hold_back(runs, now=now)).order_by("id"))
+
+
+def _release(runs: Sequence[WorkflowRun]) -> None:
+    ids = [run.id for run in runs]
+    WorkflowRun.objects.filter(id__in=ids).update(due_at=None, **RELEASED)
+
+
+def _fail(run: HeldRun, error: Exception, now: dt.datetime) -> None:
+    """A run that fails alone: a refusal that the hub understands is one of its undo and goes to a
+    person at once; any other error may pass, so that the run rests with its dispatches counted."""
+    if isinstance(error, DATABASE_FAULTS):
+        raise error
+    if isinstance(error, HubError) or is_last_dispatch(run.attempts):
+        logger.error("compensation of run %s stopped", run.id, exc_info=error)
+        _stop(run, error, now)
+        return
+    logger.warning("compensation of run %s failed and rests", run.id, exc_info=error)
+    rest = pause_after(run.attempts, random.random())  # noqa: S311 - no secret
+    with acting(ENGINE):
+        rows = WorkflowRun.objects.filter(id__in=hold_back([run], now=now))
+        rows.update(claimed_until=None, due_at=Now() + rest)
+
+
+def _stop(run: HeldRun, error: Exception, now: dt.datetime) -> None:
+    """The undo whose turn it is fails with one case, and is decided when a person retries it.
+    Nothing of the run's code or facts is touched here: that may be what ends the worker."""
+    with acting(ENGINE):
+        held = _held([run], now)
+        events: list[NewEvent] = []
+        cases = [_stopped(retreat, error, events) for retreat in _retreats(held, {})]
+        _release(held)
+        publish_events(events, actor=ENGINE, now=now)
+        open_cases(cases, actor=ENGINE, now=now)
+
+
+def _stopped(retreat: Retreat, error: Exception, events: list[NewEvent]) -> CaseDraft:
+    step = retreat.next_undo()
+    if step is not None:
+        [case] = _refuse([(retreat, step, _fault(retreat.run, step, error))], events)
+        return case
+    # No undo is at fault: the case of the run's end is kept with the last step that is at rest.
+    resting = [s for s in retreat.steps if s.state != "compensating"]
+    step = (resting or retreat.steps)[-1]
+    refusal = _fault(retreat.run, step, error)
+    step.error_code, step.error_message = refusal.code, refusal.explanation
+    step.save(update_fields=["error_code", "error_message", "updated_at"])
+    return step_case(retreat.run, step, refusal)
+
+
+def _retreats(
+    runs: Sequence[WorkflowRun], facts: Mapping[uuid.UUID, Mapping[str, Facts]]
+) -> list[Retreat]:
     steps: dict[uuid.UUID, list[Step]] = {run.id: [] for run in runs}
     for step in Step.objects.filter(run_id__in=list(steps)).order_by("position"):
         steps[step.run_id].append(step)
@@ -124,7 +211,7 @@ def _retreats(runs: Sequence[WorkflowRun]) -> list[Retreat]:
             run,
             definition_of(run.definition, run.definition_version),
             steps[run.id],
-            histories[run.id].facts,
+            facts.get(run.id, {}),
             postings,
         )
         for run in runs
@@ -232,8 +319,10 @@ def _finish(retreats: Sequence[Retreat], now: dt.datetime) -> None:
     ]
     transition_rows(WorkflowRun, "finish_compensation", rows)
     publish_events([run_event(r.run, "compensated") for r in ended], actor=ENGINE, now=now)
+    subjects = [("workflows.run", r.run.id) for r in ended]
+    subjects += [("workflows.step", s.id) for r in ended for s in r.steps]
     close_for_subjects(
-        [("workflows.run", r.run.id) for r in ended],
+        subjects,
         reason="The run was compensated.",
         actor=ENGINE,
         now=now,

@@ -1,24 +1,30 @@
 """What a run wrote is taken back in reverse order, once in effect, at the platforms themselves."""
 
+from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from apps.canonical.models import Order
 from apps.core.clock import utc_now
+from apps.core.errors import ConfigurationError
 from apps.events.models import Event
 from apps.exceptions.models import ExceptionCase
 from apps.exceptions.selectors import open_cases_of
 from apps.postings.models import Posting
+from apps.postings.services import submit_postings
 from apps.resolutions.services.retry import retry_cases
 from apps.workflows.errors import RunActionError
 from apps.workflows.models import Step, WorkflowRun
 from apps.workflows.services import (
     cancel_runs,
+    compensate_due,
     compensate_runs,
     replay_runs,
     undo,
 )
+from apps.workflows.services.claim import BACK, claim_runs
 from tests.integration.workflows.hub import TESTS, Hub
 
 WHY = "The customer withdrew within the term."
@@ -182,7 +188,7 @@ def test_a_lost_answer_takes_it_back_once(hub: Hub) -> None:
 
 
 def test_a_crash_between_two_undos_loses_and_doubles_nothing(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, end_leases: Callable[[], None]
 ) -> None:
     """Whatever ends the engine's transaction between compensations, the next look goes on."""
     run = stopped_before_booking(hub)
@@ -192,6 +198,7 @@ def test_a_crash_between_two_undos_loses_and_doubles_nothing(
             broken.setattr(undo, name, _crash)
             with pytest.raises(Crash):
                 hub.settle()
+        end_leases()
         hub.turn()
     hub.settle()
     assert hub.run(run).state == "compensated"
@@ -233,6 +240,104 @@ def test_a_refused_undo_is_one_case_and_is_tried_again(hub: Hub) -> None:
     assert hub.run(run).state == "compensated"
     assert [p.state for p in reverses(run)] == ["confirmed", "confirmed"]
     assert Step.objects.get(id=step.id).error_code == ""
+
+
+def _refuse_to_submit(monkeypatch: pytest.MonkeyPatch, bad: WorkflowRun, error: Exception) -> None:
+    """Whatever is submitted together with a write of this run fails."""
+
+    def fail(drafts: Any, **more: Any) -> Any:
+        if any(draft.run_id == bad.id for draft in drafts):
+            raise error
+        return submit_postings(drafts, **more)
+
+    monkeypatch.setattr(undo, "submit_postings", fail)
+
+
+def test_an_undo_that_cannot_be_submitted_stops_its_run_alone(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, good = stopped_before_booking(hub), stopped_before_booking(hub)
+    compensate(bad)
+    compensate(good)
+    gone = ConfigurationError("no_connection", "No active connection has the role. Add one.")
+    with monkeypatch.context() as broken:
+        _refuse_to_submit(broken, bad, gone)
+        hub.settle()
+    assert hub.run(good).state == "compensated"
+    row, step = hub.run(bad), Step.objects.get(run=bad, name="provision")
+    assert (row.state, row.due_at, row.claimed_until, row.attempts) == (
+        "compensating", None, None, 0,
+    )  # fmt: skip
+    assert (step.state, step.error_code, step.undo_hash) == ("compensating", "no_connection", "")
+    [case] = ExceptionCase.objects.all()
+    assert (case.subject_id, case.code, case.explanation) == (
+        step.id, "no_connection", "No active connection has the role. Add one.",
+    )  # fmt: skip
+    assert retry_cases([case], actor=TESTS, now=utc_now()) == {case.id}
+    hub.settle()
+    assert hub.run(bad).state == "compensated"
+    assert not ExceptionCase.objects.get().is_open
+    assert replay_runs([bad.id, good.id]).identical == 2
+
+
+def test_a_fault_of_our_own_rests_and_is_told_at_the_fifth_dispatch(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, good = stopped_before_booking(hub), stopped_before_booking(hub)
+    compensate(bad)
+    compensate(good)
+    with monkeypatch.context() as broken:
+        _refuse_to_submit(broken, bad, ValueError("not today"))
+        assert compensate_due(now=utc_now()) == 2
+        assert hub.run(bad).attempts == 1
+        assert hub.states(good)["provision"] == "compensating"
+        for _ in range(4):
+            assert not ExceptionCase.objects.exists()
+            WorkflowRun.objects.filter(id=bad.id).update(due_at=utc_now())
+            assert compensate_due(now=utc_now()) == 1
+    case = ExceptionCase.objects.get()
+    assert (case.code, case.facts["detail"]) == ("processing_fault", "not today")
+    retry_cases([case], actor=TESTS, now=utc_now())
+    hub.settle()
+    assert {hub.run(run).state for run in (bad, good)} == {"compensated"}
+
+
+def test_a_run_that_ends_its_workers_on_the_way_back_is_given_up(
+    hub: Hub, end_leases: Callable[[], None]
+) -> None:
+    run = stopped_before_booking(hub)
+    compensate(run)
+    for _ in range(5):
+        assert len(claim_runs(now=utc_now(), states=BACK)) == 1  # and the worker is gone
+        end_leases()
+    assert compensate_due(now=utc_now()) == 1
+    case = ExceptionCase.objects.get()
+    assert (case.code, case.subject_type) == ("processing_fault", "workflows.step")
+    assert compensate_due(now=utc_now()) == 0
+    retry_cases([case], actor=TESTS, now=utc_now())
+    hub.settle()
+    assert hub.run(run).state == "compensated"
+
+
+def test_an_end_that_fails_is_told_and_retried(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = hub.order(Department__c=None)  # nothing was written, so that only the end is left
+    hub.settle()
+    compensate(run)
+    with monkeypatch.context() as broken:
+        broken.setattr(undo, "state_hash", _fault)
+        for _ in range(5):
+            WorkflowRun.objects.update(due_at=utc_now())
+            assert compensate_due(now=utc_now()) == 1
+    [case] = [c for c in ExceptionCase.objects.all() if c.code == "processing_fault"]
+    assert hub.run(run).state == "compensating"
+    retry_cases([case], actor=TESTS, now=utc_now())
+    hub.settle()
+    assert hub.run(run).state == "compensated"
+    assert not ExceptionCase.objects.get(id=case.id).is_open
+
+
+def _fault(*args: object) -> str:
+    raise ValueError("a fault of ours")
 
 
 def test_nothing_was_written_so_it_is_over_at_once(hub: Hub) -> None:

@@ -18,6 +18,7 @@ from apps.workflows.definition import Definition, Done, Facts, StepForm, WaitFor
 from apps.workflows.models import RunFacts, Signal, Step, WorkflowRun
 from apps.workflows.services import (
     advance_due,
+    claim,
     hold,
     raise_signals,
     release_held,
@@ -145,6 +146,23 @@ def test_runs_survive_a_deploy_and_a_rollback(release: Callable[..., None]) -> N
     }  # fmt: skip
     assert cases_of(new) == []
     assert replay_runs([old.id, new.id, late.id]).identical == 3
+
+
+def test_a_stalled_worker_does_not_hold_what_another_has_claimed(
+    release: Callable[..., None],
+) -> None:
+    """It is on a release without the version; who took the run over since may well have it."""
+    [run] = start()
+    raise_signals({f"arrived:{run.subject_id}": {}}, now=utc_now())
+    stalled = claim.claim_runs(now=utc_now())
+    WorkflowRun.objects.update(claimed_until=utc_now() - claim.LEASE, due_at=utc_now())
+    assert len(claim.claim_runs(now=utc_now())) == 1
+    before = WorkflowRun.objects.values().get(id=run.id)
+    release(V2)
+    assert hold.admit(stalled, now=utc_now()) == []
+    assert WorkflowRun.objects.values().get(id=run.id) == before
+    assert cases_of(run) == []
+    assert Event.objects.filter(type="run.stale_refused", aggregate_id=run.id).count() == 1
 
 
 def test_a_held_run_does_not_hold_up_its_set(release: Callable[..., None]) -> None:

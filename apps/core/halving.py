@@ -3,7 +3,12 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from django.db import InterfaceError, OperationalError
+
 Item = TypeVar("Item")
+
+# The database itself is at fault, not an item: its work is taken again when the claim runs out.
+DATABASE_FAULTS = (OperationalError, InterfaceError)
 
 
 def in_halves(

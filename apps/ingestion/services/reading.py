@@ -1,7 +1,10 @@
 """Reading from the source: what thin messages left out, and what polling finds."""
 
 import datetime as dt
+import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from apps.connectors.base import InboundMessage, Page
 from apps.connectors.http import Session
@@ -16,6 +19,7 @@ from apps.events.services import acting
 from apps.ingestion.models import InboundEvent
 from apps.ingestion.services.pages import store_page
 from apps.ingestion.services.split import INGESTION
+from apps.jobs.services import note_stale_writes
 
 FETCH_AT_ONCE = 100
 RETRY_AFTER = dt.timedelta(seconds=3)
@@ -24,6 +28,31 @@ RETRY_AFTER = dt.timedelta(seconds=3)
 def read_source(connection_id: str, *, worker: str) -> int:
     """Work the connection's lane, in which fetch-backs and polls are due; returns jobs done."""
     return run_lane(connection_id, worker=worker)
+
+
+# Only what still waits for the fetch that claimed it is written: a message that came meanwhile,
+# a person or another worker may have moved the event on.
+OURS = "target.state = 'waiting' AND target.wait_reason = 'fetch' AND target.due_at = %s"
+
+
+@dataclass(slots=True)
+class Batch:
+    """Events that one fetch is to fill, claimed until a moment that is also the claim's token."""
+
+    events: Sequence[InboundEvent]
+    until: dt.datetime
+
+    @property
+    def ids(self) -> list[uuid.UUID]:
+        return [event.id for event in self.events]
+
+    def move_due(self, until: dt.datetime) -> None:
+        """Put off what is still ours."""
+        ours = InboundEvent.objects.filter(
+            id__in=self.ids, state="waiting", wait_reason="fetch", due_at=self.until
+        )
+        ours.update(due_at=until)
+        self.until = until
 
 
 class Fetches:
@@ -43,20 +72,19 @@ class Fetches:
         batch = [event for event in waiting if event.object_type == waiting[0].object_type]
         if not batch:
             return []
-        ids = [event.id for event in batch]
-        InboundEvent.objects.filter(id__in=ids).update(due_at=lane.now + CLAIM_TTL)
+        claim = Batch(batch, lane.now + CLAIM_TTL)
+        InboundEvent.objects.filter(id__in=claim.ids).update(due_at=claim.until)
         count(lane.connection.id, reads=1)
         wanted = sorted({event.object_id for event in batch})
 
         async def run(session: Session) -> Sequence[InboundMessage]:
             return await lane.connector.fetch(session, batch[0].object_type, wanted)
 
-        return [Job(batch, run, lane.born)]
+        return [Job(claim, run, lane.born)]
 
     def renew(self, lane: Lane, jobs: Sequence[Job]) -> None:
-        ids = [event.id for job in jobs for event in job.item]
-        waiting = InboundEvent.objects.filter(id__in=ids, state="waiting", wait_reason="fetch")
-        waiting.update(due_at=lane.now + CLAIM_TTL)
+        for job in jobs:
+            job.item.move_due(lane.now + CLAIM_TTL)
 
     def settle(self, lane: Lane, done: Sequence[Done]) -> None:
         """Give the events what was fetched; a failed fetch waits a moment."""
@@ -65,9 +93,7 @@ class Fetches:
                 found = {(m.object_type, m.object_id): m for m in one.value}
                 _store_fetched(one.job.item, found, lane.now)
                 continue
-            ids = [event.id for event in one.job.item]
-            waiting = InboundEvent.objects.filter(id__in=ids, state="waiting")
-            waiting.update(due_at=lane.now + RETRY_AFTER)
+            one.job.item.move_due(lane.now + RETRY_AFTER)
 
 
 class Polls:
@@ -107,12 +133,12 @@ class Polls:
 
 
 def _store_fetched(
-    waiting: Sequence[InboundEvent],
+    claim: Batch,
     found: Mapping[tuple[str, str], InboundMessage],
     now: dt.datetime,
 ) -> None:
     rows, gone = [], []
-    for event in waiting:
+    for event in claim.events:
         message = found.get((event.object_type, event.object_id))
         if message is None:
             gone.append(event.id)
@@ -124,7 +150,11 @@ def _store_fetched(
             "due_at": now,  # the claim had moved it on
         }
         rows.append((event.id, values))
+    ours: dict[str, Any] = {"where": OURS, "params": [claim.until]}
     with acting(INGESTION):
-        transition_rows(InboundEvent, "receive_again", rows)
-        transition_set(InboundEvent, "ignore", gone, outcome="gone at the source", wait_reason="")
+        moved = transition_rows(InboundEvent, "receive_again", rows, **ours)
+        moved += transition_set(
+            InboundEvent, "ignore", gone, outcome="gone at the source", wait_reason="", **ours
+        )
+        note_stale_writes("ingestion.fetch", len(claim.events) - len(moved))
         enqueue_on_commit("ingestion.process")

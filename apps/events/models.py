@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import Q
 
 from apps.core.ids import uuid7
-from apps.core.records import JsonField
+from apps.core.records import JsonField, Record
 from apps.core.scoping import ScopedQuerySet
 
 
@@ -63,7 +63,8 @@ class Event(models.Model):
 
 
 class Cursor(models.Model):
-    """How far one in-hub subscriber has read."""
+    """How far one in-hub subscriber has read. ``failures`` counts those of the next event alone;
+    ``retry_at`` (database clock) is when it is tried again."""
 
     name = models.CharField(max_length=80, primary_key=True)
     xid = models.BigIntegerField(default=0)
@@ -71,6 +72,32 @@ class Cursor(models.Model):
     moved_at = models.DateTimeField(null=True)
     failures = models.IntegerField(default=0)
     last_error = models.TextField(blank=True, default="")
+    retry_at = models.DateTimeField(null=True)
+
+
+class SetAside(Record):
+    """An event that one subscriber failed on until its cursor passed it; kept for a person.
+
+    ``is_due``: a person asked to hand it over again. ``is_told``: a case tells of its failure.
+    """
+
+    subscriber = models.CharField(max_length=80)
+    event_id = models.BigIntegerField()
+    error = models.TextField()
+    is_due = models.BooleanField(default=False)
+    is_told = models.BooleanField(default=False)
+    handed_over_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "events set aside"
+        constraints = [
+            models.UniqueConstraint(fields=["subscriber", "event_id"], name="set_aside_once")
+        ]
+        indexes = [
+            models.Index(
+                fields=["id"], condition=Q(is_due=True) | Q(is_told=False), name="set_aside_open"
+            )
+        ]
 
 
 class Seal(models.Model):

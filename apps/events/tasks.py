@@ -13,6 +13,12 @@ def dispatch() -> None:
     services.dispatch_events(now=utc_now())
 
 
+@shared_task(name="events.hand_over")
+def hand_over() -> None:
+    """Also rings for what a person asked for whose bell was lost."""
+    services.hand_over_asked(now=utc_now())
+
+
 @shared_task(name="events.seal")
 def seal() -> None:
     if keep_working(services.seal_events):

@@ -11,6 +11,7 @@ from apps.resolutions.types import (
     MAP_VALUE,
     NEXT_PERIOD,
     RETRY,
+    SET_ASIDE,
     SKIP,
     Evidence,
 )
@@ -49,12 +50,18 @@ BREAK_PERMISSION = "reconciliation.decide"
 
 # What a remedy can be applied to.
 SUBJECTS = {
-    RETRY: ("postings.posting", "workflows.step", "ingestion.event"),
+    RETRY: ("postings.posting", "workflows.step", "ingestion.event", SET_ASIDE),
     MAP_VALUE: ("postings.posting", "ingestion.event"),
     CORRECT: ("postings.posting", "workflows.step"),
     EDIT: ("ingestion.event",),
     NEXT_PERIOD: ("postings.posting",),
-    DISCARD: ("postings.posting", "workflows.step", "ingestion.event", "reconciliation.break"),
+    DISCARD: (
+        "postings.posting",
+        "workflows.step",
+        "ingestion.event",
+        "reconciliation.break",
+        SET_ASIDE,
+    ),
     DECIDE: ("postings.posting",),
     SKIP: ("postings.posting",),
 }

@@ -16,11 +16,13 @@ from apps.resolutions.services import (
     unsettle_reopened,
 )
 from apps.resolutions.services.decisions import OUTCOME_KIND
+from apps.resolutions.types import SET_ASIDE
 
 SUBJECT_TYPES = {
     "posting": "postings.posting",
     "step": "workflows.step",
     "inbound_event": "ingestion.event",
+    "set_aside": SET_ASIDE,
 }
 
 
@@ -30,6 +32,7 @@ SUBJECT_TYPES = {
     "step.succeeded",
     "inbound.processed",
     "inbound.ignored",
+    "set_aside.handed_over",
 )
 def close(events: list[Event], now: dt.datetime) -> None:
     close_succeeded(
@@ -48,6 +51,8 @@ def _reason(event: Event) -> str:
     if event.type == "step.succeeded":
         step = str(data.get("step", "")).replace("_", " ")
         return f"{data.get('label')}: the step {step} succeeded."
+    if event.type == "set_aside.handed_over":
+        return f"{data.get('event_type')} was handed over to {data.get('subscriber')}."
     if event.type == "inbound.ignored":
         return "A newer version of the same object was applied before."
     return f"{data.get('object_id')} was processed ({data.get('outcome')})."

@@ -16,6 +16,11 @@ def run_batch(batch_id: str) -> None:
         enqueue("resolutions.run_batch", batch_id)
 
 
+@shared_task(name="resolutions.report_set_aside")
+def report_set_aside() -> None:
+    services.report_set_aside(now=utc_now())
+
+
 @shared_task(name="resolutions.sweep_batches")
 def sweep_batches() -> None:
     """Ring the running batches whose bell was lost."""

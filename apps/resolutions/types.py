@@ -8,6 +8,8 @@ RETRY, MAP_VALUE, CORRECT, EDIT = "retry", "map_value", "correct_master_data", "
 NEXT_PERIOD, DISCARD, DECIDE = "retry_next_period", "discard", "decide_outcome"
 SKIP = "skip_head"
 
+SET_ASIDE = "events.set_aside"  # the subject of a case: an event that a subscriber failed on
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:

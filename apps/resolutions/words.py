@@ -11,6 +11,7 @@ from apps.resolutions.types import (
     MAP_VALUE,
     NEXT_PERIOD,
     RETRY,
+    SET_ASIDE,
     SKIP,
 )
 
@@ -99,6 +100,8 @@ def _retry_note(case: ExceptionCase, document: str) -> str:
         )
     if case.subject_type == "ingestion.event":
         return f"Reads the message of {document} again with today's mappings and master data."
+    if case.subject_type == SET_ASIDE:
+        return "Hands the event over again, once what failed on it is mended."
     return f"Sends {document} again with today's mappings and master data."
 
 

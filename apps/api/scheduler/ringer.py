@@ -31,6 +31,8 @@ SCHEDULE = {
     "postings.report_unsettled": 30,
     "reconciliation.work": 5,
     "resolutions.sweep_batches": 10,
+    "resolutions.report_set_aside": 10,
+    "events.hand_over": 10,
     "approvals.expire": 60,
     "reconciliation.review": 60,
     "events.ensure_partitions": 3600,

@@ -19,6 +19,7 @@ from apps.resolutions.services.outcomes import (
     supersede_older,
     unsettle_reopened,
 )
+from apps.resolutions.services.set_aside import report_set_aside
 
 __all__ = [
     "apply_remedy",
@@ -27,6 +28,7 @@ __all__ = [
     "close_succeeded",
     "drop_proposals",
     "pause_batch",
+    "report_set_aside",
     "resume_batch",
     "retry_mapped",
     "run_batch",

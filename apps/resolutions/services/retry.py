@@ -7,12 +7,14 @@ from typing import Any
 
 from apps.core.codec import to_json
 from apps.core.principal import Actor
+from apps.events.services import ask_again
 from apps.exceptions.models import DeadLetter, ExceptionCase
 from apps.exceptions.services import start_redrive
 from apps.ingestion.models import UNREADABLE, InboundEvent
 from apps.ingestion.services import receive_again
 from apps.postings.models import Posting
 from apps.postings.services import requeue_postings
+from apps.resolutions.types import SET_ASIDE
 from apps.workflows.definition import Facts, Post
 from apps.workflows.models import Step
 from apps.workflows.policies import REVERSE
@@ -22,7 +24,7 @@ from apps.workflows.services import retry_steps
 OVER = ("succeeded", "skipped")
 # Sending again could write a second document: two people decide about these first.
 DECIDED_FIRST = ("amount_incident", "unknown_outcome_needs_decision")
-RETRIED = ("postings.posting", "workflows.step", "ingestion.event")
+RETRIED = ("postings.posting", "workflows.step", "ingestion.event", SET_ASIDE)
 
 Changes = Mapping[uuid.UUID, Mapping[str, Any]]
 
@@ -73,6 +75,8 @@ def retry_cases(
         moved |= set(retry_steps(steps, actor=actor, now=now))
     if events := by_type.get("ingestion.event"):
         moved |= set(receive_again(events, actor=actor, now=now))
+    if passed := by_type.get(SET_ASIDE):
+        moved |= set(ask_again(passed))
     return {case.id for case in cases if case.subject_id in moved}
 
 

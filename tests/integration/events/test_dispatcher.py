@@ -6,13 +6,20 @@ import time
 import uuid
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
 from apps.core.clock import utc_now
 from apps.events import registry
-from apps.events.models import Cursor, Event
+from apps.events.models import Cursor, Event, SetAside
 from apps.events.selectors import has_unread
-from apps.events.services import dispatch_events, publish_events
+from apps.events.services import (
+    MOST_FAILURES,
+    ask_again,
+    dispatch_events,
+    hand_over_asked,
+    publish_events,
+    take_untold,
+)
 from apps.events.types import NewEvent
 from tests.builders.events import wait_until_settled
 
@@ -90,8 +97,85 @@ def test_a_subscriber_that_fails_reads_the_same_again_and_stops_nobody(monkeypat
     assert (heard, Cursor.objects.get(name="tests.a_bad").failures > 0) == ([], True)
     broken[0] = False
     dispatch_events(now=now)
+    assert heard == []  # it rests, so that what passes by itself is not counted
+    _let_rests_end()
+    dispatch_events(now=now)
     assert len(heard) == 1
     assert Cursor.objects.get(name="tests.a_bad").failures == 0
+
+
+def _let_rests_end():
+    Cursor.objects.update(retry_at=None)
+
+
+@pytest.fixture
+def poisoned(monkeypatch, actor, now):
+    """A subscriber that fails on one of fifty events, and what it heard."""
+    heard: list[int] = []
+    bad = {30}
+
+    def handle(events, _now):
+        if bad & {event.data["number"] for event in events}:
+            raise KeyError("tax")
+        heard.extend(event.data["number"] for event in events)
+
+    monkeypatch.setattr(registry, "_subscribers", {})
+    registry.subscribe("tests.poisoned", "thing.made")(handle)
+    publish_events([_event("one", n) for n in range(50)], actor=actor, now=now)
+    wait_until_settled()
+    return heard, bad
+
+
+def test_what_comes_before_a_poison_event_is_handed_over_at_once(poisoned, now):
+    heard, bad = poisoned
+    assert dispatch_events(now=now) == 30
+    assert heard == list(range(30))
+    assert Cursor.objects.get().failures == 1
+    bad.clear()
+    _let_rests_end()
+    dispatch_events(now=now)
+    assert heard == list(range(50))
+    assert not SetAside.objects.exists()
+
+
+def test_a_poison_event_is_set_aside_at_the_fifth_failure(poisoned, now):
+    heard, bad = poisoned
+    for failures in range(1, MOST_FAILURES):
+        dispatch_events(now=now)
+        assert (heard, Cursor.objects.get().failures) == (list(range(30)), failures)
+        _let_rests_end()
+    dispatch_events(now=now)
+    assert heard == [n for n in range(50) if n != 30]
+    assert not has_unread()
+    cursor = Cursor.objects.get()
+    assert (cursor.failures, cursor.last_error, cursor.retry_at) == (0, "", None)
+    row = SetAside.objects.get()
+    assert (row.subscriber, row.error) == ("tests.poisoned", "KeyError: 'tax'")
+    assert Event.objects.get(id=row.event_id).data["number"] == 30
+
+    assert [told.id for told in take_untold()] == [row.id]
+    assert take_untold() == []
+    assert ask_again([row.id]) == [row.id]
+    assert hand_over_asked(now=now) == 1  # in vain: a person is told once more
+    assert [told.id for told in take_untold()] == [row.id]
+    bad.clear()
+    ask_again([row.id])
+    assert hand_over_asked(now=now) == 1
+    assert heard[-1] == 30
+    assert hand_over_asked(now=now) == 0
+    assert ask_again([row.id]) == []
+    assert Event.objects.get(type="set_aside.handed_over").aggregate_id == row.id
+
+
+def test_a_fault_of_the_database_is_no_events(poisoned, monkeypatch, now):
+    def fail(events, _now):
+        raise OperationalError("deadlock detected")
+
+    monkeypatch.setattr(registry, "_subscribers", {})
+    registry.subscribe("tests.poisoned", "thing.made")(fail)
+    for _ in range(MOST_FAILURES + 1):
+        assert dispatch_events(now=now) == 0
+    assert (Cursor.objects.get().failures, SetAside.objects.count()) == (0, 0)
 
 
 def test_a_reader_of_one_type_passes_over_the_others(monkeypatch, actor, now):

@@ -1,23 +1,31 @@
 """The items of a batch: sent again in small sets, settled when their outcome is known."""
 
 import datetime as dt
+import logging
 import uuid
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from apps.core.failpoints import failpoint
 from apps.core.fsm import transition_set
+from apps.core.halving import DATABASE_FAULTS, in_halves
 from apps.core.principal import Actor
 from apps.events.services import acting, publish_events
 from apps.events.types import NewEvent
 from apps.exceptions.models import DeadLetter, ExceptionCase
 from apps.jobs.models import Batch, BatchItem
+from apps.resolutions.errors import RemedyError
 from apps.resolutions.models import Resolution
 from apps.resolutions.services.records import HELD, Tried, record
 from apps.resolutions.services.retry import refusal, retry_cases, standstill
 from apps.resolutions.types import RETRY
+from apps.workflows.errors import RunActionError
+
+logger = logging.getLogger(__name__)
 
 SET_SIZE = 20
 NOT_WAITING = "It was not waiting any more."
@@ -25,7 +33,8 @@ Outcome = BatchItem.Outcome
 
 
 def run_batch(batch_id: uuid.UUID, *, now: dt.datetime) -> bool:
-    """Work the next set of a running batch; True while items are left to be sent."""
+    """Work the next set of a running batch; True while items are left to be sent. A set that
+    fails is halved; the item at fault fails with its reason and stops no other."""
     batch = Batch.objects.filter(id=batch_id, state="running").first()
     if batch is None:
         return False
@@ -33,7 +42,7 @@ def run_batch(batch_id: uuid.UUID, *, now: dt.datetime) -> bool:
     with acting(actor):
         items = list(unsent_items(batch).select_for_update(skip_locked=True)[:SET_SIZE])
         if items:
-            _work(items, actor, now)
+            in_halves(items, partial(_work, actor=actor, now=now), partial(_fail, now=now))
         count_items([batch.id], now)
     failpoint("batch.between_items")
     return bool(items)
@@ -46,7 +55,8 @@ def unsent_items(batch: Batch) -> QuerySet[BatchItem]:
     return pending.order_by("position")
 
 
-def _work(items: Sequence[BatchItem], actor: Actor, now: dt.datetime) -> None:
+@transaction.atomic
+def _work(items: Sequence[BatchItem], *, actor: Actor, now: dt.datetime) -> None:
     """Send a set again: each item alone is checked, all that can go are sent together."""
     cases = _cases_of(items)
     refused = {
@@ -65,6 +75,19 @@ def _work(items: Sequence[BatchItem], actor: Actor, now: dt.datetime) -> None:
         item.outcome, item.settled_at = Outcome.SKIPPED, now
         item.detail = refused[item.id] or standstill(cases[item.id]) or NOT_WAITING
     BatchItem.objects.bulk_update(items, ["outcome", "detail", "settled_at"])
+
+
+def _fail(item: BatchItem, error: Exception, *, now: dt.datetime) -> None:
+    """What a person would have been told of the remedy, else the error of our own code."""
+    if isinstance(error, DATABASE_FAULTS):
+        raise error
+    logger.error("item %s of batch %s failed", item.position, item.batch_id, exc_info=error)
+    told = isinstance(error, RemedyError | RunActionError)
+    item.outcome, item.settled_at = Outcome.FAILED, now
+    item.detail = (
+        str(error) if told else f"The hub failed on it ({type(error).__name__}: {error})."
+    )
+    item.save(update_fields=["outcome", "detail", "settled_at"])
 
 
 def _cases_of(items: Sequence[BatchItem]) -> dict[int, ExceptionCase]:

@@ -11,11 +11,13 @@ from apps.exceptions.services import close_cases, park_dead_letters
 from apps.exceptions.types import DeadLetterDraft
 from apps.jobs.models import Batch, BatchItem
 from apps.postings.models import Posting
+from apps.postings.services import requeue_postings
 from apps.resolutions.errors import RemedyError
 from apps.resolutions.services import (
     cancel_batch,
     pause_batch,
     resume_batch,
+    retry,
     run_batch,
     start_batch,
 )
@@ -81,6 +83,23 @@ def test_a_batch_counts_what_came_true(
         "INV-1 was posted and confirmed.", "Still closed", "Its case is closed already.",
     ]  # fmt: skip
     assert not Transition.objects.filter(actor__isnull=True).exists()
+
+
+def test_an_item_that_fails_stops_no_other(cases, mara, now, monkeypatch):
+    def fail(ids, **more):
+        if cases[1].subject_id in ids:
+            raise ValueError("not this one")
+        return requeue_postings(ids, **more)
+
+    monkeypatch.setattr(retry, "requeue_postings", fail)
+    batch = _start([c.id for c in cases], mara, now)
+    assert run_batch(batch.id, now=now) is True
+    assert _outcomes() == ["pending", "failed", "pending"]
+    details = list(BatchItem.objects.order_by("position").values_list("detail", flat=True))
+    assert details[1] == "The hub failed on it (ValueError: not this one)."
+    moved = Posting.objects.filter(state="queued").values_list("id", flat=True)
+    assert set(moved) == {cases[0].subject_id, cases[2].subject_id}
+    assert run_batch(batch.id, now=now) is False
 
 
 def test_the_same_key_starts_one_batch_and_a_changed_list_none(cases, mara, now):

@@ -44,7 +44,12 @@ def _discard_subject(
 ) -> None:
     if subject.posting is not None:
         posting = subject.posting
-        if posting.state in ("sending", "unknown"):
+        if posting.state == "parked":
+            raise RemedyError(
+                f"{case.document or case.reference} may stand at the platform. Choose “Decide "
+                f"what happened” first: two people say what stands there."
+            )
+        if posting.state in ("sending", "unknown") or posting.doubtful_since is not None:
             raise RemedyError(
                 f"{case.document or case.reference} is being sent. Wait for its outcome first."
             )

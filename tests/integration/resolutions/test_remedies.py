@@ -134,6 +134,16 @@ def test_discarding_cancels_and_dismisses(entities, netsuite, mara, now):
         _apply(case, "retry", mara, now)
 
 
+def test_what_may_stand_is_not_discarded_by_one_person(entities, netsuite, mara, now):
+    posting = make_posting(netsuite, entities["DE01"], "send", "post", "park", external_id="99")
+    case = open_case(entities["DE01"], "postings.posting", posting.id, now,
+                     code="amount_incident", facts={})  # fmt: skip
+    with pytest.raises(RemedyError, match="Choose “Decide what happened” first"):
+        _apply(case, "discard", mara, now, reason="Billed twice by mistake.")
+    assert Posting.objects.get().state == "parked"
+    assert _case(case).is_open
+
+
 def test_corrected_master_data_reaches_every_case_of_the_customer(entities, netsuite, mara, now):
     acme = make_customer(entities["DE01"])
     payload = {"customer": {"id": str(acme.id), "country": "DE"}}

@@ -99,7 +99,7 @@ def compensate_refusal(state: str, steps: Sequence[StepFacts]) -> str:
         )
     parked = next((s for s in steps if s.posting == "parked" and s.state not in OVER), None)
     if parked is not None:
-        return _undecided(parked)
+        return undecided(parked)
     return ""
 
 
@@ -113,7 +113,7 @@ def reset_refusal(state: str, wanted: StepFacts | None, after: Sequence[StepFact
         return f"{wanted.words.capitalize()} has not been reached yet."
     parked = next((s for s in (wanted, *after) if s.posting == "parked"), None)
     if parked is not None:
-        return _undecided(parked)
+        return undecided(parked)
     return ""
 
 
@@ -127,12 +127,12 @@ def skip_refusal(state: str, step: StepFacts | None) -> str:
          f"{step.words.capitalize()} is {step.state}; only a failed step is skipped."),
         (not step.may_skip,
          f"Later steps need what {step.words} gives. It cannot be skipped; mend and retry it."),
-        (step.posting in UNSURE, _undecided(step)),
+        (step.posting in UNSURE, undecided(step)),
     )  # fmt: skip
     return next((words for applies, words in rules if applies), "")
 
 
-def _undecided(step: StepFacts) -> str:
+def undecided(step: StepFacts) -> str:
     return (
         f"It is not known whether what {step.words} wrote stands at the platform. Decide that on "
         f"its exception first."

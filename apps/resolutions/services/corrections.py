@@ -17,9 +17,10 @@ from apps.resolutions.errors import RemedyError
 from apps.resolutions.models import Resolution
 from apps.resolutions.services.chosen import Chosen
 from apps.resolutions.services.records import Tried, record
-from apps.resolutions.services.retry import dated, fresh_payloads, refusal, retry_cases, standstill
+from apps.resolutions.services.retry import refusal, retry_cases, standstill
 from apps.resolutions.subjects import CUSTOMER_LABELS, master_data_of, subject_of
 from apps.resolutions.types import CORRECT, EDIT, NEXT_PERIOD, RETRY
+from apps.workflows.services import dated, fresh_payloads
 
 NOT_WAITING = "It is not waiting for a person any more. Reload the page to see where it stands."
 
@@ -148,10 +149,10 @@ def retry_next_period(chosen: Chosen) -> Resolution:
         move_posting_date(
             invoice_id=posting.document_id, posting_date=day, reason=reason, actor=actor, now=now
         )
-    payload = fresh_payloads([posting.id]).get(posting.id, posting.payload)
+    payload = fresh_payloads([posting.id]).payloads.get(posting.id, posting.payload)
     changes = {posting.id: dated(payload, day.isoformat())}
     if not retry_cases([chosen.case], actor=actor, now=now, changes=changes):
-        raise RemedyError(NOT_WAITING)
+        raise RemedyError(standstill(chosen.case) or NOT_WAITING)
     params = {"from": before, "to": day}
     return record([chosen.case], Tried(NEXT_PERIOD, params, reason), actor=actor, now=now)[0]
 

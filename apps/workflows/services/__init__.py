@@ -9,7 +9,9 @@ from apps.workflows.services.control import (
     resume_runs,
     retry_steps,
     skip_step,
+    why_not_retried,
 )
+from apps.workflows.services.fresh import dated, fresh_payloads
 from apps.workflows.services.hear import expire_steps, raise_signals, settle_postings
 from apps.workflows.services.hold import release_held
 from apps.workflows.services.proposals import (
@@ -30,7 +32,9 @@ __all__ = [
     "carry_out",
     "compensate_due",
     "compensate_runs",
+    "dated",
     "expire_steps",
+    "fresh_payloads",
     "pause_runs",
     "propose_compensation",
     "propose_skip",
@@ -45,4 +49,5 @@ __all__ = [
     "settle_undos",
     "skip_step",
     "start_runs",
+    "why_not_retried",
 ]

@@ -17,6 +17,7 @@ from apps.workflows.definition import Definition
 from apps.workflows.errors import RunActionError
 from apps.workflows.models import RunFacts, Step, WorkflowRun
 from apps.workflows.registry import definition_of, fingerprint
+from apps.workflows.services.fresh import fresh_payloads
 from apps.workflows.services.standing import (
     Postings,
     drop_unsent,
@@ -65,11 +66,13 @@ class Held:
 
 def retry_steps(ids: Ids, *, actor: Actor, now: dt.datetime) -> list[uuid.UUID]:
     """Decide failed steps again with the facts of today; a failed posting is queued again, and an
-    undo that was refused is decided again. Returns the ids of the steps that go on."""
+    undo that was refused is decided again. A step of which it is open what became of its write
+    stays (``why_not_retried``). Returns the ids of the steps that go on."""
     with acting(actor):
         steps = list(Step.objects.select_for_update().filter(id__in=ids, state="failed"))
         requeued = _requeue(steps, actor, now)
-        again = [s.id for s in steps if s.id not in requeued]
+        postings = postings_of(steps)
+        again = [s.id for s in steps if s.id not in requeued and not _is_stuck(s, postings)]
         moved = transition_set(
             Step, "reset", again, error_code="", error_message="", waits_for="", deadline=None
         )
@@ -91,14 +94,32 @@ def _undo_again(ids: Ids) -> list[tuple[uuid.UUID, uuid.UUID]]:
 
 
 def _requeue(steps: Sequence[Step], actor: Actor, now: dt.datetime) -> list[uuid.UUID]:
-    """Queue the failed postings of some steps again; returns the steps that have one."""
-    stuck = Posting.objects.filter(
-        id__in=[s.posting_id for s in steps if s.posting_id],
-        state__in=[*policies.REFUSED, "parked"],
+    """Queue the refused postings of some steps again, as their steps mean them today; returns the
+    steps whose posting went. A parked one may stand at the platform and is not sent again."""
+    refused = Posting.objects.filter(
+        id__in=[s.posting_id for s in steps if s.posting_id], state__in=policies.REFUSED
     )
-    ids = set(stuck.values_list("id", flat=True))
-    requeue_postings(list(ids), actor=actor, now=now)
-    return [step.id for step in steps if step.posting_id in ids]
+    ids = list(refused.values_list("id", flat=True))
+    fresh = fresh_payloads(ids)
+    going = [pk for pk in ids if pk not in fresh.undecided]
+    moved = set(requeue_postings(going, actor=actor, now=now, changes=fresh.payloads))
+    return [step.id for step in steps if step.posting_id in moved]
+
+
+def _is_stuck(step: Step, postings: Postings) -> bool:
+    posting = postings.get(step.posting_id)
+    return posting is not None and posting.state in (*policies.REFUSED, "parked")
+
+
+def why_not_retried(step_id: uuid.UUID) -> str:
+    """Why a failed step did not go on by a retry, empty when nothing kept it."""
+    step = Step.objects.filter(id=step_id, state="failed").first()
+    posting = postings_of([step]).get(step.posting_id) if step else None
+    if step is None or posting is None:
+        return ""
+    if posting.state == "parked":
+        return policies.undecided(policies.StepFacts(step.name, step.state))
+    return fresh_payloads([posting.id]).undecided.get(posting.id, "")
 
 
 def _ring(run_ids: set[uuid.UUID], now: dt.datetime) -> None:
@@ -201,8 +222,7 @@ def reset_to_step(
         behind = [facts[name] for name in sorted(after)]
         held.refuse(lambda r: policies.reset_refusal(r.state, facts.get(step), behind))
         chosen = [s for s in held.steps[run.id] if s.name in {step, *after}]
-        stuck = [s for s in chosen if s.posting_id and _state_of(held, s) in policies.REFUSED]
-        requeue_postings([s.posting_id for s in stuck if s.posting_id], actor=actor, now=now)
+        _requeue(chosen, actor, now)
         moved = transition_set(
             Step, "reset", [s.id for s in chosen], error_code="", error_message="", waits_for="",
             deadline=None, finished_at=None,
@@ -212,11 +232,6 @@ def reset_to_step(
         event = run_event(run, "reset", reason=reason, step=step)
         publish_events([event], actor=actor, now=now)
     return moved
-
-
-def _state_of(held: Held, step: Step) -> str:
-    posting = held.postings.get(step.posting_id)
-    return posting.state if posting else ""
 
 
 def skip_step(

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import uuid
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -10,12 +11,28 @@ from apps.canonical.models import Contract, Order, Product, Quote
 from apps.core.clock import utc_now
 from apps.exceptions.models import ExceptionCase
 from apps.postings.models import Posting
-from apps.resolutions.services import apply_remedy
+from apps.resolutions.errors import RemedyError
+from apps.resolutions.services import apply_remedy, run_batch, start_batch
 from apps.workflows.models import Step
-from apps.workflows.services import advance_due, settle_postings, start_runs
+from apps.workflows.registry import definition_of
+from apps.workflows.services import (
+    advance_due,
+    fresh,
+    reset_to_step,
+    retry_steps,
+    settle_postings,
+    start_runs,
+    why_not_retried,
+)
 from apps.workflows.types import RunDraft
 from tests.builders.people import make_entities, make_principal
-from tests.builders.stuck import make_connection, make_customer, move_posting, open_case
+from tests.builders.stuck import (
+    TESTS,
+    make_connection,
+    make_customer,
+    move_posting,
+    open_case,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -68,6 +85,79 @@ def test_the_corrected_customer_reaches_the_refused_posting(order):
     assert (again.state, again.payload["customer"]["vat_id"]) == ("queued", "DE123456789")
     settle_postings([posting.id], now=now)
     assert Step.objects.get(name="tax").state == "waiting"
+
+
+def _refused_tax(order, now):
+    posting = Posting.objects.get(operation="tax.quote")
+    move_posting(posting.id, "reject", error_code="tax_validation_failed")
+    settle_postings([posting.id], now=now)
+    return posting, Step.objects.get(name="tax")
+
+
+def test_a_step_retry_sends_what_the_step_means_today(order):
+    now = _start(order)
+    posting, step = _refused_tax(order, now)
+    order.customer.vat_id = "DE123456789"
+    order.customer.save()
+    assert retry_steps([step.id], actor=TESTS, now=now) == [step.id]
+    again = Posting.objects.get(id=posting.id)
+    assert (again.state, again.payload["customer"]["vat_id"]) == ("queued", "DE123456789")
+
+
+def test_a_reset_sends_what_the_step_means_today(order):
+    now = _start(order)
+    posting, step = _refused_tax(order, now)
+    order.customer.vat_id = "DE123456789"
+    order.customer.save()
+    reset_to_step(step.run_id, "tax", reason="The VAT id is mended.", actor=TESTS, now=now)
+    again = Posting.objects.get(id=posting.id)
+    assert (again.state, again.payload["customer"]["vat_id"]) == ("queued", "DE123456789")
+    before = Step.objects.get(id=step.id).command_hash
+    advance_due(now=utc_now())
+    decided = Step.objects.get(id=step.id)
+    assert (decided.state, decided.posting_id) == ("waiting", posting.id)
+    assert decided.command_hash != before
+
+
+def test_a_step_that_cannot_decide_now_is_a_refusal_in_words(order, monkeypatch):
+    now = _start(order)
+    posting, step = _refused_tax(order, now)
+    case = open_case(
+        order.legal_entity, "postings.posting", posting.id, now, code="tax_validation_failed",
+    )  # fmt: skip
+    definition = definition_of("order_activation", step.run.definition_version)
+    lacks = replace(definition.step("tax"), decide=lambda facts: facts["outputs"]["taken back"])
+    steps = tuple(lacks if form.name == "tax" else form for form in definition.steps)
+    monkeypatch.setattr(fresh, "definition_of", lambda *_: replace(definition, steps=steps))
+    with pytest.raises(RemedyError, match=r"What tax of O-1 would send cannot be told now"):
+        apply_remedy(
+            case.id, "retry", params={}, principal=make_principal("Mara", "operations"), now=now,
+        )  # fmt: skip
+    assert retry_steps([step.id], actor=TESTS, now=now) == []
+    assert "KeyError" in why_not_retried(step.id)
+    assert Posting.objects.get(id=posting.id).state == "rejected"
+    assert Step.objects.get(id=step.id).state == "failed"
+
+
+def test_a_step_whose_write_may_stand_is_not_sent_again(order):
+    """The posting's own case is decided first; neither a retry nor a discard passes it by."""
+    now = _start(order)
+    posting = Posting.objects.get(operation="tax.quote")
+    step = Step.objects.get(name="tax")
+    late = open_case(order.legal_entity, "workflows.step", step.id, now,
+                     code="dependency_overdue")  # fmt: skip
+    move_posting(posting.id, "send", "post", "park", error_code="amount_incident")
+    settle_postings([posting.id], now=now)
+    mara = make_principal("Mara", "operations")
+    with pytest.raises(RemedyError, match="Decide that on its exception first"):
+        apply_remedy(late.id, "retry", params={}, principal=mara, now=now)
+    batch = start_batch([late.id], "retry", principal=mara, idempotency_key="k",
+                        expected_count=1, now=now)  # fmt: skip
+    run_batch(batch.id, now=now)
+    item = batch.items.get()
+    assert (item.outcome, "Decide that on its exception first" in item.detail) == ("skipped", True)
+    assert Posting.objects.get(id=posting.id).state == "parked"
+    assert Step.objects.get(id=step.id).state == "failed"
 
 
 def test_a_refused_step_decides_again(order):

@@ -17,6 +17,7 @@ REVERSE = "reverse:"
 OVER = ("succeeded", "skipped")
 UNSURE = ("sending", "unknown", "posted", "parked")  # it stands there, or may
 REFUSED = ("rejected", "dead")
+UNSENT = ("queued", *REFUSED)  # nothing of it stands there
 OPEN_RUNS = ("pending", "running", "waiting", "failed", "paused")
 STEERABLE = ("running", "failed", "waiting", "paused", "completed")
 

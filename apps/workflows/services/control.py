@@ -10,7 +10,12 @@ from apps.core.jobs import enqueue_on_commit
 from apps.core.principal import Actor
 from apps.events.services import acting, publish_events
 from apps.postings.models import Posting
-from apps.postings.services import hold_postings, release_postings, requeue_postings
+from apps.postings.services import (
+    cancel_postings,
+    hold_postings,
+    release_postings,
+    requeue_postings,
+)
 from apps.workflows import policies
 from apps.workflows.announce import run_event, step_event
 from apps.workflows.definition import Definition
@@ -212,7 +217,9 @@ def reset_to_step(
     """Go back to a step: it and all that wait for it are decided again.
 
     A write that is confirmed is not written again: the same fact has the same key, so the standing
-    posting answers. Returns the steps that went back. Raises ``RunActionError``.
+    posting answers. One that was not sent, or was refused, is taken back: a step that still wants
+    it queues it again as it means it then. Returns the steps that went back. Raises
+    ``RunActionError``.
     """
     with acting(actor):
         held = Held([run_id])
@@ -222,7 +229,9 @@ def reset_to_step(
         behind = [facts[name] for name in sorted(after)]
         held.refuse(lambda r: policies.reset_refusal(r.state, facts.get(step), behind))
         chosen = [s for s in held.steps[run.id] if s.name in {step, *after}]
-        _requeue(chosen, actor, now)
+        mine = [pk for pk in unshared(chosen) if held.postings[pk].state in policies.UNSENT]
+        cancel_postings(mine, actor=actor, now=now)
+        _requeue(chosen, actor, now)  # what another run waits for as well
         moved = transition_set(
             Step, "reset", [s.id for s in chosen], error_code="", error_message="", waits_for="",
             deadline=None, finished_at=None,

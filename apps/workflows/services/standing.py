@@ -11,7 +11,7 @@ from apps.postings.models import Posting
 from apps.postings.services import cancel_postings
 from apps.workflows.definition import Definition
 from apps.workflows.models import Step
-from apps.workflows.policies import REFUSED, StepFacts
+from apps.workflows.policies import UNSENT, StepFacts
 
 Postings = Mapping[uuid.UUID | None, Posting]
 
@@ -57,7 +57,7 @@ def drop_unsent(
 ) -> list[uuid.UUID]:
     """Give up writes that were not sent or were refused for good, and close their cases, so that
     nobody sends them later. Returns the postings that were given up."""
-    wanted = Posting.objects.filter(id__in=unshared(steps), state__in=["queued", *REFUSED])
+    wanted = Posting.objects.filter(id__in=unshared(steps), state__in=UNSENT)
     dropped = cancel_postings(list(wanted.values_list("id", flat=True)), actor=actor, now=now)
     subjects = [("postings.posting", posting) for posting in dropped]
     subjects += [("workflows.step", step.id) for step in steps]

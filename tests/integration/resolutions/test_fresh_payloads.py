@@ -104,19 +104,23 @@ def test_a_step_retry_sends_what_the_step_means_today(order):
     assert (again.state, again.payload["customer"]["vat_id"]) == ("queued", "DE123456789")
 
 
-def test_a_reset_sends_what_the_step_means_today(order):
+@pytest.mark.parametrize("is_refused", [True, False])
+def test_a_reset_sends_what_the_step_means_today(order, is_refused):
+    """Refused or not sent yet, it is taken back and queued as the step decides it anew."""
     now = _start(order)
-    posting, step = _refused_tax(order, now)
+    posting, step = Posting.objects.get(operation="tax.quote"), Step.objects.get(name="tax")
+    if is_refused:
+        posting, step = _refused_tax(order, now)
     order.customer.vat_id = "DE123456789"
     order.customer.save()
     reset_to_step(step.run_id, "tax", reason="The VAT id is mended.", actor=TESTS, now=now)
-    again = Posting.objects.get(id=posting.id)
-    assert (again.state, again.payload["customer"]["vat_id"]) == ("queued", "DE123456789")
-    before = Step.objects.get(id=step.id).command_hash
+    assert Posting.objects.get(id=posting.id).state == "cancelled"
     advance_due(now=utc_now())
     decided = Step.objects.get(id=step.id)
     assert (decided.state, decided.posting_id) == ("waiting", posting.id)
-    assert decided.command_hash != before
+    assert decided.command_hash != step.command_hash
+    again = Posting.objects.get(id=posting.id)
+    assert (again.state, again.payload["customer"]["vat_id"]) == ("queued", "DE123456789")
 
 
 def test_a_step_that_cannot_decide_now_is_a_refusal_in_words(order, monkeypatch):

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
+from apps.core.codec import storable
+
 MASK = "•••"
 KEPT_CHARACTERS = 16_000
 
@@ -44,7 +46,7 @@ def redact_body(content: bytes, content_type: str) -> str:
         text = "&".join(f"{k}={_masked(k, v)}".replace("&", "%26") for k, v in pairs)
     elif "xml" in content_type:
         text = _XML_SECRET.sub(rf"\g<1>{MASK}\g<2>", text)
-    return text[:KEPT_CHARACTERS]
+    return storable(text[:KEPT_CHARACTERS])
 
 
 def redact_document(value: Any) -> Any:

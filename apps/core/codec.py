@@ -53,6 +53,11 @@ def dumps(value: Any) -> str:
     return _NUL.sub(r"\1\\ufffd", text) if "\\u0000" in text else text
 
 
+def storable(text: str) -> str:
+    """Text as PostgreSQL takes it: neither U+0000 nor half of a surrogate pair."""
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+
+
 def loads(text: str | bytes) -> Any:
     """Parse JSON with every non-integer number as ``Decimal``, so money never becomes a float."""
     return json.loads(text, parse_float=Decimal)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from apps.core.codec import storable
+
 
 @dataclass(frozen=True, slots=True)
 class ErrorFacts:
@@ -16,11 +18,15 @@ class ErrorFacts:
 
 
 class HubError(Exception):
-    """Base of the four kinds. ``facts.message`` is for operators, ``detail`` for engineers."""
+    """Base of the four kinds. ``facts.message`` is for operators, ``detail`` for engineers.
+
+    Both may hold a vendor's words; here they become text that a row can keep.
+    """
 
     def __init__(self, code: str, message: str, **more: str) -> None:
         super().__init__(message)
-        self.facts = ErrorFacts(code=code, message=message, **more)
+        traces = {name: storable(value) for name, value in more.items()}
+        self.facts = ErrorFacts(code=code, message=storable(message), **traces)
 
 
 class TransientError(HubError):

@@ -147,7 +147,8 @@ class LedgerConnector:
             if answer.status >= 500:
                 return broken("Ledger", answer.status, writes=writes)
             if answer.status >= 400:
-                return error_for("rejected_by_vendor", answer.json()["error"])
+                said = answer.json()
+                return error_for("rejected_by_vendor", said["error"], field=said.get("field", ""))
             return None
 
         return (await session.send(request, refusal)).json()

@@ -135,7 +135,7 @@ class Calls:
             return  # the lane ends: the claim runs out and what was sent is looked up
         except Exception as error:
             logger.exception("connector fault in %s", self._connection.code)
-            done = Done(job, error=_fault(job, error))
+            done = Done(job, error=fault(job, error))
         finally:
             self._limits.pop(id(job), None)
         self._done.put((work, done))
@@ -163,8 +163,9 @@ class Calls:
         return results
 
 
-def _fault(job: Job, error: Exception) -> HubError:
-    """A fault of our own connector is an unknown outcome, never a crash of the lane."""
+def fault(job: Job, error: Exception) -> HubError:
+    """A fault of our own connector, or a result of it that cannot be written, is an unknown
+    outcome, never a crash of the lane."""
     return error_for(
         "connector_fault" if job.writes else "no_answer_to_read",
         "The connector failed on the answer. The hub looks before anything is sent again.",

@@ -13,8 +13,10 @@ import time
 import uuid
 from collections.abc import Sequence
 
+from django.db import InterfaceError, OperationalError, transaction
+
 from apps.connectors.lanes.budget import kept, resumed
-from apps.connectors.lanes.calls import Calls
+from apps.connectors.lanes.calls import Calls, fault
 from apps.connectors.lanes.counts import count
 from apps.connectors.lanes.lease import LaneLease, database_now
 from apps.connectors.lanes.windows import held_until
@@ -226,14 +228,12 @@ class LaneRun:
         return row.state in ("active", "draining")
 
     def _settle(self, calls: Calls, results: dict[int, list[Done]]) -> None:
-        records = [calls.records.popleft() for _ in range(len(calls.records))]
-        if records:
-            store_exchanges(self.connection, records)
+        self._store_exchanges(calls)
         if not results:
             return
         lane = self._lane()
         for number, done in sorted(results.items()):
-            self.works[number].settle(lane, done)
+            self._settle_apart(self.works[number], lane, done)
             self.jobs_done += len(done)
             self._asked[number] = -1e9
         # A posting that went through lets the next of its key follow.
@@ -242,6 +242,29 @@ class LaneRun:
         if not self._ending:  # what was given up says nothing of the platform
             self._note_health(calls, everything)
         self._count(calls, len(everything))
+
+    def _store_exchanges(self, calls: Calls) -> None:
+        records = [calls.records.popleft() for _ in range(len(calls.records))]
+        if not records:
+            return
+        try:
+            with transaction.atomic():
+                store_exchanges(self.connection, records)
+        except Exception:
+            # The evidence is lost, the calls were made: their results must still be settled.
+            logger.exception("exchanges of %s were not stored", self.connection.code)
+
+    def _settle_apart(self, work: LaneWork, lane: Lane, done: Sequence[Done]) -> None:
+        """Commit results together; when that fails, in halves until what is at fault stands alone:
+        it undoes no neighbour's result."""
+        try:
+            work.settle(lane, done)
+        except (OperationalError, InterfaceError):
+            raise  # the database is away, which no result is at fault for: claims run out
+        except Exception as error:
+            logger.exception("%d results of %s cannot be written", len(done), work.name)
+            for part in _parts(done, error):
+                self._settle_apart(work, lane, part)
 
     def _note_health(self, calls: Calls, done: Sequence[Done]) -> None:
         """Feed the circuit: refusals are answers too; only silence and faults count against it."""
@@ -305,6 +328,19 @@ class LaneRun:
         if budget.held_until > now:
             until = database_now() + dt.timedelta(seconds=budget.held_until - now)
             hold(self.connection.id, until=until, reason="asked for by the platform")
+
+
+def _parts(done: Sequence[Done], error: Exception) -> list[Sequence[Done]]:
+    """What to settle instead of results that failed together: halves, or of one alone that our
+    connector failed. Nothing when that was said already: its claim runs out."""
+    if len(done) > 1:
+        half = len(done) // 2
+        return [done[:half], done[half:]]
+    [one] = done
+    failed = fault(one.job, error)
+    if one.error is not None and one.error.facts.code == failed.facts.code:
+        return []
+    return [[Done(one.job, error=failed)]]
 
 
 def _share(known: float | None, seen: float, weight: float) -> float:

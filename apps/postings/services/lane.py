@@ -5,6 +5,7 @@ calls are made of it, and what is committed. Calls happen between transactions.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from copy import copy
 
 from apps.connectors.base import Connector, OutboundCall, Written
 from apps.connectors.errors import error_for
@@ -90,8 +91,9 @@ def _call(lane: Lane, step: Step, posting: Posting) -> Callable[[Session], Await
 
 
 def _held(done: Sequence[Done]) -> list[tuple[Held, Outcome]]:
-    """Each posting with what its call came back with."""
-    return [(one.job.item, _outcome(one)) for one in done]
+    """Each posting with what its call came back with; a copy, as planning a settlement changes it
+    and the lane settles anew what could not be written."""
+    return [(Held(copy(one.job.item.posting), one.job.item.token), _outcome(one)) for one in done]
 
 
 def _outcome(done: Done) -> Outcome:

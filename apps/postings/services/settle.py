@@ -70,6 +70,7 @@ class Settlement:
         self.dead: list[tuple[Posting, ErrorFacts]] = []
         self.outcomes: list[Tried] = []
         self.later: list[tuple[Held, dt.datetime]] = []
+        self.through = 0  # retries that the platform took
 
     def move(self, held: Held, name: str, **values: Any) -> None:
         """Plan one transition with the columns it sets."""
@@ -96,6 +97,7 @@ class Settlement:
             self._publish(moved, events)
             self._open({held.posting.id for held, _ in late})
             close_attempts(self.outcomes, now=self.now)
+            give_back(self.connection.id, retries=self.through)
             if moved.get("hold") or moved.get("post"):
                 enqueue_on_commit("postings.run_lane", str(self.connection.id), queue="lanes")
             failpoint("posting.after_result_before_commit")
@@ -156,7 +158,7 @@ class Settlement:
                     record_type=posting.document_type,
                     record_id=posting.document_id,
                     legal_entity_id=posting.legal_entity_id,
-                    label=str(posting.result.get("number", "")),
+                    label=str(posting.result.get("number", ""))[:120],
                 )
                 for posting in posted
                 if not posting.operation.startswith(("tax.", "quote."))
@@ -224,17 +226,17 @@ def settle_sends(
     connection: Connection, done: Sequence[tuple[Held, Outcome]], *, now: dt.datetime
 ) -> None:
     """Commit the results of sends: posted and confirmed, refused, held, unknown or dead."""
-    settlement, through = Settlement(connection, now), 0
+    settlement = Settlement(connection, now)
     for held, outcome in done:
         if outcome.written is not None:
-            through += held.posting.error_code not in ("", WORKER_LOST)  # why it was sent again
+            why = held.posting.error_code  # it was sent again
+            settlement.through += why not in ("", WORKER_LOST)
             accept(settlement, held, outcome)
         elif outcome.unsent:
             _hand_back(settlement, held)
         elif outcome.error is not None:
             _refuse(settlement, held, outcome.error)
     settlement.commit(SEND_ORDER, SEND_EVENTS)
-    give_back(connection.id, retries=through)
 
 
 def _hand_back(settlement: Settlement, held: Held) -> None:
@@ -287,7 +289,7 @@ def _refuse(settlement: Settlement, held: Held, error: HubError) -> None:
         "error_code": facts.code,
         "error_message": facts.message,
         "error_detail": facts.detail,
-        "error_field": facts.field,
+        "error_field": facts.field[:120],
         "attempts": posting.attempts,
     }
     closed = settlement.connection.circuit == "closed"

@@ -29,6 +29,7 @@ class Connection(Record):
     circuit_until = models.DateTimeField(null=True)
     circuit_opened_at = models.DateTimeField(null=True)
     consecutive_failures = models.IntegerField(default=0)
+    write_failures = models.IntegerField(default=0)  # those of them that a read does not clear
     concurrency = models.PositiveSmallIntegerField(default=4)
     last_success_at = models.DateTimeField(null=True)
     last_failure_at = models.DateTimeField(null=True)

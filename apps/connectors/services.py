@@ -29,6 +29,9 @@ logger = logging.getLogger(__name__)
 
 CIRCUIT = system_actor("connectors.circuit")
 SUCCESS_NOTED_EVERY = dt.timedelta(seconds=5)
+# A write that failed is tried again within a minute, a probe within half a minute: failures older
+# than this are those of writes that nobody owes any more.
+WRITE_FAILURES_LAST = dt.timedelta(minutes=5)
 
 # Access tokens and slow reference data by connection, for the life of the process. They are
 # dropped when the connection's row changes.
@@ -106,35 +109,47 @@ def store_exchanges(connection: Connection, records: Sequence[ExchangeRecord]) -
     )
 
 
-def note_success(connection_id: uuid.UUID, *, now: dt.datetime) -> None:
-    """The platform answered: an open circuit closes."""
+def note_success(connection_id: uuid.UUID, *, now: dt.datetime, writes: bool) -> None:
+    """The platform answered. A write's answer says that it is well; a read's leaves the failures
+    of writes standing (ADR-0034). An open circuit closes with fewer than five of them."""
     with acting(CIRCUIT):
         row = Connection.objects.select_for_update().get(id=connection_id)
         fresh = row.last_success_at is None or now - row.last_success_at >= SUCCESS_NOTED_EVERY
-        if row.circuit == "closed" and row.consecutive_failures == 0 and not fresh:
+        left = 0 if writes or _is_past(row, now) else row.write_failures
+        if row.consecutive_failures == left and not fresh:
             return
-        closes = row.circuit != "closed"
-        row.circuit, row.circuit_until, row.circuit_opened_at = "closed", None, None
-        row.consecutive_failures, row.last_success_at = 0, now
+        row.consecutive_failures, row.write_failures, row.last_success_at = left, left, now
+        closes = row.circuit != "closed" and circuit_rest(left) is None
+        if closes:
+            row.circuit, row.circuit_until, row.circuit_opened_at = "closed", None, None
         row.save(update_fields=_HEALTH)
         if closes:
             publish_events([_told(row, "circuit_closed")], actor=CIRCUIT, now=now)
             _ring_lane(row)
 
 
+def _is_past(row: Connection, now: dt.datetime) -> bool:
+    """Whether the last failure is so long ago that a write which is owed was tried since."""
+    return row.last_failure_at is None or now - row.last_failure_at >= WRITE_FAILURES_LAST
+
+
 def note_failure(
-    connection_id: uuid.UUID, error: ErrorFacts, *, now: dt.datetime, calls: int = 1
-) -> bool:
-    """``calls`` failed together: after five in a row the circuit opens, for 5 s first and up to
-    30 s when the probes fail as well. What was still out when it opened says nothing new.
-    Returns whether it is open."""
+    connection_id: uuid.UUID, error: ErrorFacts, *, now: dt.datetime, calls: int = 1,
+    writes: int = 0,
+) -> bool:  # fmt: skip
+    """``calls`` failed together, ``writes`` of them writes: after five in a row the circuit opens,
+    for 5 s first and up to 30 s when the probes fail as well. What was still out when it opened
+    says nothing new. Returns whether it is open."""
     with acting(CIRCUIT):
         row = Connection.objects.select_for_update().get(id=connection_id)
         if row.circuit == "open" and row.circuit_until and row.circuit_until > now:
             return True
-        closed = row.circuit == "closed"
-        counted = row.consecutive_failures + (calls if closed else 1)
-        row.consecutive_failures = min(counted, OPENS_AFTER) if closed else counted
+        if row.circuit == "closed":
+            row.consecutive_failures = min(row.consecutive_failures + calls, OPENS_AFTER)
+            row.write_failures = min(row.write_failures + writes, OPENS_AFTER)
+        else:
+            row.consecutive_failures += 1
+            row.write_failures += min(writes, 1)
         row.last_failure_at, row.last_error = now, error.message
         rest = circuit_rest(row.consecutive_failures)
         opens = rest is not None and row.circuit == "closed"
@@ -150,8 +165,8 @@ def note_failure(
 
 
 _HEALTH = (
-    "circuit", "circuit_until", "circuit_opened_at", "consecutive_failures", "last_success_at",
-    "last_failure_at", "last_error",
+    "circuit", "circuit_until", "circuit_opened_at", "consecutive_failures", "write_failures",
+    "last_success_at", "last_failure_at", "last_error",
 )  # fmt: skip
 
 
@@ -178,7 +193,7 @@ def resume_connection(
         if moved:
             Connection.objects.filter(id=connection_id).update(
                 circuit="closed", circuit_until=None, circuit_opened_at=None,
-                consecutive_failures=0, rev=models.F("rev") + 1,
+                consecutive_failures=0, write_failures=0, rev=models.F("rev") + 1,
             )  # fmt: skip
             _ring_lane(Connection.objects.get(id=connection_id))
     return moved

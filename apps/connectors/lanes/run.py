@@ -112,7 +112,8 @@ class LaneRun:
         first: what they find absent, or need not ask about, may be sent at once."""
         room = 1 if lane.probing else max(1, 2 * self.connection.concurrency)
         others = [n for n in range(len(self.works)) if n not in self._writers]
-        for number in (*reversed(self._writers), *others):
+        order = [*reversed(self._writers), *others]
+        for number in sorted(order, key=lambda n: self._is_probed_last(lane, n)):
             jobs = self.works[number].claim(lane, room)
             if jobs:
                 return number, jobs
@@ -169,7 +170,7 @@ class LaneRun:
         lane, begun = self._lane(), 0
         if self._rests(calls):
             return 0
-        for number in self._order():
+        for number in self._order(lane):
             room = self._room(calls, lane, self.works[number].priority)
             if room <= 0 or time.monotonic() - self._asked[number] < self._quiet(number):
                 continue
@@ -182,13 +183,21 @@ class LaneRun:
     def _quiet(self, number: int) -> float:
         return PATIENCE if self.works[number].priority <= Priority.LOOKUP else QUIET
 
-    def _order(self) -> list[int]:
+    def _order(self, lane: Lane) -> list[int]:
         """By priority, but what was not served for long goes first."""
         now = time.monotonic()
         return sorted(
             range(len(self.works)),
-            key=lambda n: (now - self._served[n] < STARVED, self.works[n].priority, n),
-        )
+            key=lambda n: (
+                now - self._served[n] < STARVED, self._is_probed_last(lane, n),
+                self.works[n].priority, n,
+            ),
+        )  # fmt: skip
+
+    def _is_probed_last(self, lane: Lane, number: int) -> bool:
+        """Of the probes of a half-open circuit: a write that fails sends the reads to rest too, so
+        they go before it, and an outage of writes alone does not stop them."""
+        return lane.probing and self.works[number].priority == Priority.POSTING
 
     def _room(self, calls: Calls, lane: Lane, priority: Priority) -> int:
         budget = calls.gate.budget
@@ -231,6 +240,9 @@ class LaneRun:
         self._store_exchanges(calls)
         if not results:
             return
+        everything = [one for done in results.values() for one in done]
+        if not self._ending:  # what was given up says nothing of the platform
+            self._note_health(calls, everything)  # first: in an outage no attempt is used up
         lane = self._lane()
         for number, done in sorted(results.items()):
             self._settle_apart(self.works[number], lane, done)
@@ -238,9 +250,6 @@ class LaneRun:
             self._asked[number] = -1e9
         # A posting that went through lets the next of its key follow.
         self._asked.update(dict.fromkeys(self._writers, -1e9))
-        everything = [one for done in results.values() for one in done]
-        if not self._ending:  # what was given up says nothing of the platform
-            self._note_health(calls, everything)
         self._count(calls, len(everything))
 
     def _store_exchanges(self, calls: Calls) -> None:
@@ -267,24 +276,31 @@ class LaneRun:
                 self._settle_apart(work, lane, part)
 
     def _note_health(self, calls: Calls, done: Sequence[Done]) -> None:
-        """Feed the circuit: refusals are answers too; only silence and faults count against it."""
+        """Feed the circuit: refusals are answers too; only silence and faults count against it.
+        A read that was answered says nothing of the writes (ADR-0034)."""
         now = database_now()
         asked = [one for one in done if one.error is None or one.error.facts.code not in UNASKED]
         stopped = next((o.error for o in asked if isinstance(o.error, ConfigurationError)), None)
-        broken = [
-            one.error for one in asked
-            if isinstance(one.error, TransientError | OutcomeUnknownError)
-            and one.error.facts.code != "rate_limited"
-        ]  # fmt: skip
         if stopped is not None:
             self._pause(stopped)
             calls.shut()
-        elif len(broken) < len(asked):
-            note_success(self.connection.id, now=now)
-        elif broken and note_failure(
-            self.connection.id, broken[-1].facts, now=now, calls=len(broken)
-        ):
+            return
+        broken = [one for one in asked if _is_broken(one)]
+        wrote = any(one.job.writes for one in asked if not _is_broken(one))
+        if len(broken) < len(asked):
+            note_success(self.connection.id, now=now, writes=wrote)
+            broken = [one for one in broken if one.job.writes and not wrote]
+        if broken and self._note_failures(broken, now):
+            self.connection.circuit = "open"
             calls.shut()
+
+    def _note_failures(self, broken: Sequence[Done], now: dt.datetime) -> bool:
+        error = broken[-1].error
+        assert error is not None  # noqa: S101 - what is broken has one
+        return note_failure(
+            self.connection.id, error.facts, now=now, calls=len(broken),
+            writes=sum(one.job.writes for one in broken),
+        )  # fmt: skip
 
     def _pause(self, error: ConfigurationError) -> None:
         pause_connection(
@@ -328,6 +344,13 @@ class LaneRun:
         if budget.held_until > now:
             until = database_now() + dt.timedelta(seconds=budget.held_until - now)
             hold(self.connection.id, until=until, reason="asked for by the platform")
+
+
+def _is_broken(done: Done) -> bool:
+    """Whether the platform failed, or did not answer."""
+    return isinstance(done.error, TransientError | OutcomeUnknownError) and (
+        done.error.facts.code != "rate_limited"
+    )
 
 
 def _parts(done: Sequence[Done], error: Exception) -> list[Sequence[Done]]:

@@ -121,11 +121,46 @@ def test_five_failures_open_the_circuit_and_one_answer_closes_it(
     row = Connection.objects.get(id=stripe.id)
     assert (row.circuit_until, row.circuit_opened_at) == (later + dt.timedelta(seconds=10), now)
     with django_capture_on_commit_callbacks(execute=True):
-        note_success(stripe.id, now=later)
+        note_success(stripe.id, now=later, writes=True)
     row = Connection.objects.get(id=stripe.id)
     assert (row.circuit, row.consecutive_failures, row.last_success_at) == ("closed", 0, later)
     assert events_of(stripe)[1:] == ["connection.circuit_opened", "connection.circuit_closed"]
     assert ("postings.run_lane", (str(stripe.id),)) in bells
+
+
+def test_an_answered_read_does_not_clear_the_failures_of_writes(
+    stripe: Connection, now: dt.datetime
+) -> None:
+    """ADR-0034."""
+    for _ in range(4):
+        note_failure(stripe.id, DOWN, now=now, writes=1)
+        note_failure(stripe.id, DOWN, now=now)
+        note_success(stripe.id, now=now, writes=False)
+    note_failure(stripe.id, DOWN, now=now, writes=1)
+    assert circuit_of(stripe) == ("open", 5, 5)
+    later = now + dt.timedelta(seconds=6)
+    note_success(stripe.id, now=later, writes=False)
+    assert circuit_of(stripe) == ("open", 5, 5)
+    note_success(stripe.id, now=later, writes=True)
+    assert circuit_of(stripe) == ("closed", 0, 0)
+    for _ in range(5):
+        note_failure(stripe.id, DOWN, now=later)
+    note_success(stripe.id, now=later, writes=False)
+    assert circuit_of(stripe) == ("closed", 0, 0)
+
+
+def test_failures_of_writes_that_nobody_owes_any_more_are_forgotten(
+    stripe: Connection, now: dt.datetime
+) -> None:
+    note_failure(stripe.id, DOWN, now=now, calls=5, writes=5)
+    later = now + dt.timedelta(minutes=5)
+    note_success(stripe.id, now=later, writes=False)
+    assert circuit_of(stripe) == ("closed", 0, 0)
+
+
+def circuit_of(connection: Connection) -> tuple[str, int, int]:
+    row = Connection.objects.get(id=connection.id)
+    return row.circuit, row.consecutive_failures, row.write_failures
 
 
 def test_new_credentials_forget_old_tokens(

@@ -138,6 +138,47 @@ def test_an_outage_burns_no_attempts_and_few_calls(monkeypatch, entity):
     assert Connection.objects.get().circuit == "closed"
 
 
+def test_an_outage_of_writes_alone_burns_no_attempts(monkeypatch, entity):
+    """REL-39: reads and polls are answered all the time (ADR-0034)."""
+    vendor, _, connection = install(monkeypatch)
+    make_due(connection, entity, 3)
+    vendor.takes = lambda request: httpx.Response(503) if request.method == "POST" else None
+    opened = 0
+    for _ in range(30):
+        Connection.objects.update(next_poll_at=database_now(), poll_every_seconds=60)
+        run_lane(str(connection.id), worker="w")
+        opened += Connection.objects.get().circuit == "open"
+        pass_time(61)
+    assert opened >= 25
+    assert len([call for call in vendor.calls if call[0] == "POST"]) > 5 * 3  # each would be dead
+    assert vendor.polled >= 25
+    assert set(states()) == {"queued"}
+    assert (DeadLetter.objects.count(), ExceptionCase.objects.count()) == (0, 0)
+    vendor.takes = None
+    for _ in range(3):
+        run_lane(str(connection.id), worker="w")
+        pass_time(61)
+    assert set(states()) == {"confirmed"}
+    row = Connection.objects.get()
+    assert (row.circuit, row.consecutive_failures, row.write_failures) == ("closed", 0, 0)
+
+
+def test_a_document_alone_in_an_outage_does_not_die(monkeypatch, entity):
+    """REL-39: its own fifth failure opens the circuit, and uses up no attempt."""
+    vendor, _, connection = install(monkeypatch)
+    make_due(connection, entity)
+    vendor.takes = lambda _: httpx.Response(503)
+    for _ in range(8):
+        run_lane(str(connection.id), worker="w")
+        pass_time(61)
+    assert (states(), Connection.objects.get().circuit) == (["queued"], "open")
+    assert len(vendor.calls) == 8
+    assert DeadLetter.objects.count() == 0
+    vendor.takes = None
+    run_lane(str(connection.id), worker="w")
+    assert states() == ["confirmed"]
+
+
 def test_retries_that_get_through_wait_for_no_budget(monkeypatch, entity):
     """Ten retries a minute are free, more of them only when they succeed."""
     _, _, connection = install(monkeypatch)

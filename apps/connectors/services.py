@@ -114,10 +114,9 @@ def note_success(connection_id: uuid.UUID, *, now: dt.datetime, writes: bool) ->
     of writes standing (ADR-0034). An open circuit closes with fewer than five of them."""
     with acting(CIRCUIT):
         row = Connection.objects.select_for_update().get(id=connection_id)
-        fresh = row.last_success_at is None or now - row.last_success_at >= SUCCESS_NOTED_EVERY
-        left = 0 if writes or _is_past(row, now) else row.write_failures
-        if row.consecutive_failures == left and not fresh:
+        if is_noted(row, now=now, writes=writes):
             return
+        left = _left(row, now, writes=writes)
         row.consecutive_failures, row.write_failures, row.last_success_at = left, left, now
         closes = row.circuit != "closed" and circuit_rest(left) is None
         if closes:
@@ -128,9 +127,20 @@ def note_success(connection_id: uuid.UUID, *, now: dt.datetime, writes: bool) ->
             _ring_lane(row)
 
 
-def _is_past(row: Connection, now: dt.datetime) -> bool:
-    """Whether the last failure is so long ago that a write which is owed was tried since."""
-    return row.last_failure_at is None or now - row.last_failure_at >= WRITE_FAILURES_LAST
+def is_noted(row: Connection, *, now: dt.datetime, writes: bool) -> bool:
+    """Whether a success says nothing that the row does not say: it has no failures to clear, and
+    one was noted within some seconds."""
+    seen = row.last_success_at
+    recent = seen is not None and now - seen < SUCCESS_NOTED_EVERY
+    return recent and row.consecutive_failures == _left(row, now, writes=writes)
+
+
+def _left(row: Connection, now: dt.datetime, *, writes: bool) -> int:
+    """Failures that a success leaves standing: a read's those of writes, unless the last is so
+    long ago that every write that is owed was tried since."""
+    failed = row.last_failure_at
+    past = failed is None or now - failed >= WRITE_FAILURES_LAST
+    return 0 if writes or past else row.write_failures
 
 
 def note_failure(

@@ -27,6 +27,15 @@ WHERE c.state IN ('active', 'draining')
        OR (p.state = 'sending' AND p.claimed_until < clock_timestamp()))
 """
 
+# The states are named here, beside the given ones, as the partial indexes are found by them.
+_DUE_STATES = """
+SELECT DISTINCT state FROM postings_posting
+WHERE connection_id = %s AND state IN ('queued', 'unknown', 'posted', 'sending')
+  AND state = ANY(%s) AND NOT (is_held AND state = 'queued')
+  AND CASE state WHEN 'sending' THEN claimed_until < clock_timestamp()
+      ELSE due_at <= clock_timestamp() END
+"""
+
 
 def list_postings(principal: Principal) -> ScopedQuerySet:
     """Postings a principal may see, newest first."""
@@ -38,6 +47,14 @@ def due_lanes() -> list[str]:
     with database.cursor() as cursor:
         cursor.execute(_DUE_LANES)
         return [str(row[0]) for row in cursor.fetchall()]
+
+
+def due_states(connection_id: uuid.UUID, states: Sequence[str]) -> set[str]:
+    """Which of these states a connection has postings due in: what a lane asks before it claims,
+    as mostly nothing is. Due in ``sending`` is what a dead worker left."""
+    with database.cursor() as cursor:
+        cursor.execute(_DUE_STATES, [connection_id, list(states)])
+        return {row[0] for row in cursor.fetchall()}
 
 
 def postings_by_id(ids: list[uuid.UUID]) -> dict[uuid.UUID, Posting]:

@@ -14,17 +14,19 @@ import uuid
 from collections.abc import Sequence
 
 from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import DateTimeField, Exists, Func, OuterRef
 
 from apps.connectors.lanes.budget import kept, resumed
 from apps.connectors.lanes.calls import Calls, fault
 from apps.connectors.lanes.counts import count
-from apps.connectors.lanes.lease import LaneLease, database_now
+from apps.connectors.lanes.lease import LaneLease
 from apps.connectors.lanes.windows import held_until
 from apps.connectors.lanes.work import UNASKED, Done, Job, Lane, LaneWork, Priority, lane_works
-from apps.connectors.models import Connection
+from apps.connectors.models import Connection, MaintenanceWindow
 from apps.connectors.registry import connector_for
 from apps.connectors.services import (
     CIRCUIT,
+    is_noted,
     note_failure,
     note_success,
     pause_connection,
@@ -41,6 +43,7 @@ PATIENCE = 0.2
 QUIET = 1.0  # seconds until a kind of work that had nothing is asked again
 STARVED = 5.0  # seconds after which lower work goes before higher, one job of it
 SAVE_EVERY = 2.0
+_CLOCK = Func(function="clock_timestamp", output_field=DateTimeField())
 
 
 def run_lane(connection_id: str, *, worker: str) -> int:
@@ -65,7 +68,7 @@ class LaneRun:
     """One holding of a lane."""
 
     def __init__(self, connection_id: str, worker: str, lease: LaneLease) -> None:
-        self.connection = Connection.objects.get(id=connection_id)
+        self._read(connection_id)
         self.worker, self.lease = worker, lease
         self.more, self.jobs_done = False, 0
         self._ending = self._lost = False
@@ -213,20 +216,36 @@ class LaneRun:
             calls.start(jobs, self.works[number].priority, number)
 
     def _lane(self) -> Lane:
-        row = self.connection
+        """The lane as it was read last, at the present moment of the database's clock."""
+        row, born = self.connection, time.monotonic()
         return Lane(
-            row, connector_for(row.vendor), self.worker, born=time.monotonic(),
-            now=database_now(), probing=row.circuit != "closed", draining=row.state == "draining",
+            row, connector_for(row.vendor), self.worker, born=born, now=self._now(born),
+            probing=row.circuit != "closed", draining=row.state == "draining",
         )  # fmt: skip
+
+    def _read(self, connection_id: uuid.UUID | str) -> None:
+        """Read the row with its windows and the database's clock: in one statement where there
+        are no windows, as a lane that waits does it five times a second."""
+        self._read_at = time.monotonic()
+        windows = MaintenanceWindow.objects.filter(connection=OuterRef("id"))
+        row = Connection.objects.annotate(clock=_CLOCK, has_windows=Exists(windows)).get(
+            id=connection_id
+        )
+        self.connection = row
+        self._clock: dt.datetime = row.clock
+        self._windows = list(row.windows.all()) if row.has_windows else []
+
+    def _now(self, at: float) -> dt.datetime:
+        """The database's clock at a monotonic moment, carried on from its last reading; it is at
+        most as far ahead as that reading took."""
+        return self._clock + dt.timedelta(seconds=at - self._read_at)
 
     def _opens(self) -> bool:
         """Whether the platform may be called now: active or draining, its circuit lets a probe
         through, no window and no Retry-After holds it."""
-        row = self.connection = Connection.objects.prefetch_related("windows").get(
-            id=self.connection.id
-        )
-        now = database_now()
-        over = held_until(row.windows.all(), now)
+        self._read(self.connection.id)
+        row, now = self.connection, self._clock
+        over = held_until(self._windows, now)
         if over is not None and (row.held_until is None or row.held_until < over):
             hold(row.id, until=over, reason="maintenance window")
             return False
@@ -278,7 +297,7 @@ class LaneRun:
     def _note_health(self, calls: Calls, done: Sequence[Done]) -> None:
         """Feed the circuit: refusals are answers too; only silence and faults count against it.
         A read that was answered says nothing of the writes (ADR-0034)."""
-        now = database_now()
+        now = self._now(time.monotonic())
         asked = [one for one in done if one.error is None or one.error.facts.code not in UNASKED]
         stopped = next((o.error for o in asked if isinstance(o.error, ConfigurationError)), None)
         if stopped is not None:
@@ -288,7 +307,8 @@ class LaneRun:
         broken = [one for one in asked if _is_broken(one)]
         wrote = any(one.job.writes for one in asked if not _is_broken(one))
         if len(broken) < len(asked):
-            note_success(self.connection.id, now=now, writes=wrote)
+            if not is_noted(self.connection, now=now, writes=wrote):
+                note_success(self.connection.id, now=now, writes=wrote)
             broken = [one for one in broken if one.job.writes and not wrote]
         if broken and self._note_failures(broken, now):
             self.connection.circuit = "open"
@@ -304,8 +324,9 @@ class LaneRun:
 
     def _pause(self, error: ConfigurationError) -> None:
         pause_connection(
-            self.connection.id, reason=error.facts.message, actor=CIRCUIT, now=database_now()
-        )
+            self.connection.id, reason=error.facts.message, actor=CIRCUIT,
+            now=self._now(time.monotonic()),
+        )  # fmt: skip
 
     def _count(self, calls: Calls, settled: int) -> None:
         made, refused = calls.gate.calls, calls.gate.refused
@@ -342,7 +363,7 @@ class LaneRun:
         learnt = {**kept(budget, now), **self._flow(calls, now)}
         Connection.objects.filter(id=self.connection.id).update(budget=learnt)
         if budget.held_until > now:
-            until = database_now() + dt.timedelta(seconds=budget.held_until - now)
+            until = self._now(now) + dt.timedelta(seconds=budget.held_until - now)
             hold(self.connection.id, until=until, reason="asked for by the platform")
 
 

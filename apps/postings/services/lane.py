@@ -16,6 +16,7 @@ from apps.core.errors import HubError
 from apps.core.failpoints import failpoint
 from apps.postings.models import Posting
 from apps.postings.policies import may_still_send, vendor_key
+from apps.postings.selectors import due_states
 from apps.postings.services.claim import Claim, Held, claim_sends, expire_claims, renew_claims
 from apps.postings.services.settle import settle_read_backs, settle_sends
 from apps.postings.services.unknown import claim_states, settle_lookups, sort_unknown
@@ -37,7 +38,7 @@ class Sends(_OfPostings):
     name, priority = "postings.send", Priority.POSTING
 
     def claim(self, lane: Lane, room: int) -> Sequence[Job]:
-        if lane.draining:
+        if lane.draining or not due_states(lane.connection.id, ["queued"]):
             return []
         claim = claim_sends(lane.connection, worker=lane.worker, limit=room, now=lane.now)
         return _jobs(lane, claim, _send, writes=True)
@@ -52,6 +53,8 @@ class ReadBacks(_OfPostings):
     name, priority = "postings.read_back", Priority.POSTING
 
     def claim(self, lane: Lane, room: int) -> Sequence[Job]:
+        if not due_states(lane.connection.id, ["posted"]):
+            return []
         claim = claim_states(lane.connection, ["posted"], "read_back", lane.worker, room, lane.now)
         return _jobs(lane, claim, _read_again, writes=False)
 
@@ -65,7 +68,11 @@ class Lookups(_OfPostings):
     name, priority = "postings.look_up", Priority.LOOKUP
 
     def claim(self, lane: Lane, room: int) -> Sequence[Job]:
-        expire_claims(lane.connection, lane.now)
+        due = due_states(lane.connection.id, ["unknown", "sending"])
+        if not due:
+            return []
+        if "sending" in due:
+            expire_claims(lane.connection, lane.now)
         claim = sort_unknown(
             lane.connection, lane.connector, worker=lane.worker, limit=room, now=lane.now
         )

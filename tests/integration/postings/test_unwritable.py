@@ -31,7 +31,8 @@ def entity():
 
 def name_one(monkeypatch, connector, reference, external_id):
     """The platform says that one document has an id that no row of ours can keep."""
-    write, look_up, read_back, real = connector.write, connector.look_up, connector.read_back, []
+    write, look_up, read_back = connector.write, connector.look_up, connector.read_back
+    real: list[Written] = []
 
     async def written(session, call, ask):
         found = await ask(session, call)

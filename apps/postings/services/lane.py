@@ -130,7 +130,11 @@ async def _send(session: Session, connector: Connector, posting: Posting) -> Out
         )
     failpoint("posting.after_sending_before_send", call.operation)
     if not may_still_send(posting.claimed_until, utc_now()):
-        return Outcome(unsent=True)
+        raise error_for(
+            "claim_too_old",
+            f"The worker was too slow to send this to {session.vendor_name}. Nothing was sent; "
+            f"the hub goes on.",
+        )
     written = await connector.write(session, call)
     failpoint("posting.after_send", call.operation)
     try:

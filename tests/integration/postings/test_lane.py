@@ -179,6 +179,21 @@ def test_a_document_alone_in_an_outage_does_not_die(monkeypatch, entity):
     assert states() == ["confirmed"]
 
 
+def test_a_write_that_did_not_leave_says_nothing_of_the_platform(monkeypatch, entity):
+    """Its claim was too old: the circuit stays as the failed writes left it."""
+    vendor, _, connection = install(monkeypatch)
+    make_due(connection, entity)
+    Connection.objects.update(
+        circuit="open", consecutive_failures=5, write_failures=5, last_failure_at=database_now()
+    )
+    monkeypatch.setattr("apps.postings.services.lane.may_still_send", lambda *_: False)
+    monkeypatch.setattr(run, "CLAIM_SECONDS", 0.5)
+    run_lane(str(connection.id), worker="w")
+    assert (vendor.calls, states()) == ([], ["queued"])
+    assert Posting.objects.get().attempts == 0
+    assert Connection.objects.get().circuit == "open"
+
+
 def test_retries_that_get_through_wait_for_no_budget(monkeypatch, entity):
     """Ten retries a minute are free, more of them only when they succeed."""
     _, _, connection = install(monkeypatch)

@@ -13,6 +13,7 @@ from scenario.drive import (
     send_headless_invoice,
     send_malformed_invoice,
 )
+from scenario.forms import read_form
 from scenario.hub import HubRefused, Person, wait_until
 from scenario.plant import Planted, planted
 from scenario.platforms import Platform
@@ -48,6 +49,7 @@ def play(today: dt.date) -> None:
     send_headless_invoice(seed.STRIPE_WEBHOOK_SECRET, seed.STRIPE_KEY)
     say("amendments accepted, one invoice dated into a closed month, two messages malformed")
     settle()
+    take_up()
     say(f"the story was played in {time.monotonic() - started:.0f} s")
 
 
@@ -189,6 +191,15 @@ def settle() -> None:
 def _is_quiet() -> bool:
     on_their_way = any(_undelivered(Platform(name)) for name in SENDERS)
     return not on_their_way and hub_state().moving == 0
+
+
+def take_up() -> None:
+    """Mara and Tom each take a case: not everything lies with nobody."""
+    for name, code in (("mara", "missing_dimension"), ("tom", "tax_validation_failed")):
+        person = Person(name)
+        for row in [row for row in open_rows(person) if row["code"] == code][:1]:
+            path = f"/exceptions/{row['number']}/assign/"
+            person.post(path, **read_form(person.page(path)))
 
 
 def counts(viewer: Person) -> tuple[int, int, int]:

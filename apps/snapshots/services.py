@@ -17,6 +17,7 @@ from apps.connectors.lanes.work import CLAIM_TTL, Done, Job, Lane, Priority
 from apps.connectors.models import Connection
 from apps.core.codec import content_hash, dumps
 from apps.core.ids import uuid7
+from apps.core.jobs import enqueue
 from apps.core.principal import system_actor
 from apps.events.services import acting, publish_events
 from apps.events.types import NewEvent
@@ -124,6 +125,12 @@ def _replace_lines(changed: Mapping[Key, Any], latest: Mapping[Key, SnapshotDocu
         ],
         batch_size=2000,
     )
+
+
+def ask_for_readings() -> None:
+    """Ring for a reading of every active connection; the scheduler does it once a minute."""
+    for pk in Connection.objects.filter(state="active").values_list("id", flat=True):
+        enqueue("snapshots.refresh", str(pk), queue="lanes")
 
 
 def refresh_connection(connection_id: str, *, worker: str) -> None:

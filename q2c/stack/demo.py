@@ -36,6 +36,8 @@ def run_demo(directory: str) -> int:
         say(f"Starting the demo in {current.run.path}")
         with _product(current) as supervisor:
             _play_scenario(current.run, supervisor)
+            # Beside us: the first look at reconciliation need not wait for the next minute.
+            _manage(supervisor, "read_platforms", supervisor.environment)
             supervisor.spawn("trickle", [sys.executable, "-m", "scenario", "trickle"])
             say(
                 f"\nUp after {time.monotonic() - started:.0f} s. Ctrl-C stops everything.\n"

@@ -41,6 +41,7 @@ logger = logging.getLogger(__name__)
 CLAIM_SECONDS = 12.0  # of claiming; with the longest job the lane is held for about a minute
 PATIENCE = 0.2
 QUIET = 1.0  # seconds until a kind of work that had nothing is asked again
+STOOD_STILL = 5.0  # a turn that takes longer was no turn: the process was frozen
 STARVED = 5.0  # seconds after which lower work goes before higher, one job of it
 SAVE_EVERY = 2.0
 _CLOCK = Func(function="clock_timestamp", output_field=DateTimeField())
@@ -72,6 +73,7 @@ class LaneRun:
         self.worker, self.lease = worker, lease
         self.more, self.jobs_done = False, 0
         self._ending = self._lost = False
+        self._unjudged_until = 0.0
         self.works: Sequence[LaneWork] = lane_works()
         self._asked = dict.fromkeys(range(len(self.works)), -1e9)
         self._writers = [
@@ -124,7 +126,8 @@ class LaneRun:
         return None
 
     def _until_done(self, calls: Calls) -> None:
-        stop = time.monotonic() + CLAIM_SECONDS
+        looked = time.monotonic()
+        stop = looked + CLAIM_SECONDS
         while True:
             self._keep(calls)
             opens = not self._ending and self._opens()
@@ -135,7 +138,11 @@ class LaneRun:
             if calls.out == 0 and not begun:
                 self.more = self._ending or time.monotonic() >= stop
                 return
-            self._settle(calls, calls.gather(PATIENCE))
+            results, now = calls.gather(PATIENCE), time.monotonic()
+            if now - looked > STOOD_STILL:  # what ended meanwhile, or ends now, we failed to hear
+                self._unjudged_until = now + 1.0
+            looked = now
+            self._settle(calls, results)
 
     def _rests(self, calls: Calls) -> bool:
         """Whether the platform asked for rest, which the gate keeps by itself."""
@@ -260,7 +267,8 @@ class LaneRun:
         if not results:
             return
         everything = [one for done in results.values() for one in done]
-        if not self._ending:  # what was given up says nothing of the platform
+        judged = not self._ending and time.monotonic() >= self._unjudged_until
+        if judged:  # what was given up says nothing of the platform
             self._note_health(calls, everything)  # first: in an outage no attempt is used up
         lane = self._lane()
         for number, done in sorted(results.items()):

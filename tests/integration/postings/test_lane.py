@@ -9,6 +9,7 @@ import pytest
 
 from apps.connectors.base import Written
 from apps.connectors.lanes import counts, run
+from apps.connectors.lanes.calls import Calls
 from apps.connectors.lanes.lease import LaneLease, database_now
 from apps.connectors.lanes.run import LaneRun, run_lane
 from apps.connectors.models import CallCount, Connection, MaintenanceWindow
@@ -464,3 +465,25 @@ def _clear(connection):
     while Posting.objects.exclude(state="confirmed").exists():
         run_lane(str(connection.id), worker="w")
     return time.monotonic() - begun
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_a_worker_that_was_frozen_does_not_judge_the_platform(monkeypatch, entity, frozen):
+    """Its own calls ran out while it stood still: that opened the circuit of a sound platform."""
+    vendor, _, connection = install(monkeypatch)
+    make_due(connection, entity, 4)
+    vendor.takes = lambda request: httpx.Response(503, json={})
+    inner = Calls.gather
+
+    def slowly(calls, patience):
+        if frozen:
+            time.sleep(0.3)
+        return inner(calls, patience)
+
+    monkeypatch.setattr(run, "STOOD_STILL", 0.2)
+    monkeypatch.setattr(Calls, "gather", slowly)
+    run_lane(str(connection.id), worker="w")
+    row = Connection.objects.get()
+    assert (row.consecutive_failures == 0) == frozen
+    assert len(vendor.writes) == 0
+    assert vendor.calls

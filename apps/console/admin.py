@@ -1,8 +1,11 @@
 """The back office: reference data and accounts may be changed, everything that flows is read only.
 
 Amounts, states and messages change by the services alone, which write events and name an actor.
+What may be changed here is told to the audit log with its fields before and after; nothing is
+deleted but a role, as what was posted under a rate, a period or a person must stay explained.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.apps import apps
@@ -12,12 +15,17 @@ from django.contrib.auth.models import Group as AccountGroup
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db import models
+from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django_fsm import FSMField
 
 from apps.canonical.models import AccountingDimension, TaxCode
+from apps.console.office import office_event, said_by
+from apps.core.clock import utc_now
+from apps.core.principal import Principal
+from apps.events.services import acting, publish_events
 from apps.masterdata.models import FieldOwnership
 from apps.organisation.models import (
     Currency,
@@ -28,6 +36,8 @@ from apps.organisation.models import (
     PostingPeriod,
 )
 from apps.users.models import ApiClient, Person, RoleGrant, SavedView, User
+from apps.users.policies import may
+from apps.users.services import revoke_role
 
 CHANGEABLE: tuple[type[models.Model], ...] = (
     AccountingDimension, Currency, ExchangeRate, FieldOwnership, Group, Holiday, LegalEntity,
@@ -39,6 +49,7 @@ HUB_APPS = (
     "jobs", "mappings", "masterdata", "monitoring", "organisation", "postings", "reconciliation",
     "rehearsals", "resolutions", "snapshots", "users", "workflows",
 )  # fmt: skip
+OPEN_PERIODS = ("open", "reopened")
 _TELLING = ("number", "code", "name", "title", "label", "type", "key", "state", "status")
 
 
@@ -51,7 +62,55 @@ def shown_fields(model: type[models.Model]) -> list[str]:
     ]
 
 
-class HubAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class Told(admin.ModelAdmin):  # type: ignore[type-arg]
+    """A record whose changes are told to the audit log and that is never deleted."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: models.Model,
+        form: "ModelForm[Any]",
+        change: bool,  # noqa: FBT001 - Django calls it
+    ) -> None:
+        """Keep the record and tell what changed, in one transaction."""
+        stored = type(obj)._base_manager
+        known = {field.name for field in obj._meta.fields}
+        names = [name for name in form.changed_data if name in known]
+        with acting(principal_of(request).actor):
+            old = stored.select_for_update().filter(pk=obj.pk).first() if change else None
+            self.check_row(old)
+            before = said_by(old, names)
+            super().save_model(request, obj, form, change)
+            if names:
+                kept = stored.get(pk=obj.pk)
+                what = "changed" if change else "added"
+                _tell(request, kept, what, before, said_by(kept, names))
+
+    def check_row(self, old: Any) -> None:
+        """Raises ``PermissionDenied`` for a row that must stay as it is."""
+
+
+def principal_of(request: HttpRequest) -> Principal:
+    """Who is at work; the middleware knows."""
+    who: Principal = getattr(request, "principal")  # noqa: B009 - HttpRequest declares no such name
+    return who
+
+
+def _tell(
+    request: HttpRequest,
+    row: models.Model,
+    what: str,
+    before: Mapping[str, str],
+    after: Mapping[str, str],
+) -> None:
+    event = office_event(row, what, before, after)
+    publish_events([event], actor=principal_of(request).actor, now=utc_now())
+
+
+class HubAdmin(Told):
     """Lists what tells a record; a state is never typed in."""
 
     list_per_page = 50
@@ -65,8 +124,41 @@ class HubAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return shown_fields(self.model)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        fields = self.model._meta.fields
-        return [f.name for f in fields if isinstance(f, FSMField) or not f.editable]
+        """States, what the hub fills, and the key of a record that exists: another key would be
+        another record."""
+        return [
+            field.name
+            for field in self.model._meta.fields
+            if isinstance(field, FSMField)
+            or not field.editable
+            or (obj is not None and field.primary_key)
+        ]
+
+
+class PeriodAdmin(HubAdmin):
+    """A period that is closed keeps its dates: what was posted into it was posted under them."""
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        is_open = obj is None or obj.state in OPEN_PERIODS
+        return is_open and super().has_change_permission(request, obj)
+
+    def check_row(self, old: Any) -> None:
+        if old is not None and old.state not in OPEN_PERIODS:
+            raise PermissionDenied(f"{old} was {old.state} meanwhile and stays as it is.")
+
+
+class GrantAdmin(HubAdmin):
+    """Roles are taken away here, by the service that tells it."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return may(principal_of(request), "user.manage")
+
+    def delete_model(self, request: HttpRequest, obj: RoleGrant) -> None:
+        revoke_role(grant_id=obj.pk, principal=principal_of(request), now=utc_now())
+
+    def delete_queryset(self, request: HttpRequest, queryset: models.QuerySet[RoleGrant]) -> None:
+        for grant in queryset:
+            self.delete_model(request, grant)
 
 
 class ReadOnlyAdmin(HubAdmin):
@@ -78,12 +170,9 @@ class ReadOnlyAdmin(HubAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
-
-class AccountAdmin(UserAdmin):  # type: ignore[type-arg]
-    """Accounts with their person and preferences."""
+class AccountAdmin(Told, UserAdmin):  # type: ignore[type-arg]
+    """Accounts with their person and preferences. Who left is made inactive."""
 
     list_display = ("username", "person", "is_active", "is_superuser")
     list_select_related = ("person",)
@@ -95,6 +184,17 @@ class AccountAdmin(UserAdmin):  # type: ignore[type-arg]
     add_fieldsets = (
         (None, {"fields": ("username", "person", "email", "password1", "password2")}),
     )
+
+    def user_change_password(
+        self, request: HttpRequest, id: str, form_url: str = ""
+    ) -> HttpResponse:
+        """A new password is told like any change, without the password."""
+        with acting(principal_of(request).actor):
+            response = super().user_change_password(request, id, form_url)
+            if request.method == "POST" and response.status_code == 302:
+                account = User.objects.get(pk=id)
+                _tell(request, account, "changed", {}, {"password": ""})
+        return response
 
 
 def entrance(request: HttpRequest) -> HttpResponse:
@@ -113,8 +213,14 @@ def register_all() -> None:
     for label in HUB_APPS:
         for model in apps.get_app_config(label).get_models():
             if model is not User:
-                form = HubAdmin if model in CHANGEABLE else ReadOnlyAdmin
-                admin.site.register(model, form)
+                admin.site.register(model, _form_of(model))
+
+
+def _form_of(model: type[models.Model]) -> type[HubAdmin]:
+    special: dict[type[models.Model], type[HubAdmin]] = {
+        PostingPeriod: PeriodAdmin, RoleGrant: GrantAdmin,
+    }  # fmt: skip
+    return special.get(model, HubAdmin if model in CHANGEABLE else ReadOnlyAdmin)
 
 
 register_all()

@@ -7,6 +7,7 @@ from apps.users.policies import may, who_may
 
 # Kind of request → the action that deciding it is.
 DECIDES = {
+    "break_write_off": "reconciliation.decide",
     "mapping_version": "mapping.approve",
     "outcome_decision": "outcome.approve",
     "run_compensation": "run.approve",

@@ -45,6 +45,7 @@ _NUMBERED = {
     "connection.paused", "connection.draining", "connection.resumed",
     "connection.circuit_opened", "connection.circuit_closed",
     "break.opened", "break.corrected", "break.assigned", "break.written_off",
+    "break.write_off_refused",
     "run.started", "run.completed", "step.succeeded", "step.failed",
     "posting.confirmed", "posting.rejected", "posting.parked", "posting.dead",
     "order.created", "order.booked", "invoice.created", "amendment.created",

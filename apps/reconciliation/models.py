@@ -98,6 +98,7 @@ class Break(EntityRecord):
     unexplained_at = models.DateTimeField()  # since when nothing explains it
     closed_at = models.DateTimeField(null=True)
     closed_reason = models.CharField(max_length=200, blank=True)
+    closed_by_label = models.CharField(max_length=250, blank=True, default="", db_default="")
 
     class Meta:
         constraints = [

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from itertools import pairwise
 
 from apps.reconciliation.types import (
     BREAK_TYPES,
@@ -26,6 +27,9 @@ SHORT_GRACE = dt.timedelta(minutes=2)  # two readings agree that the amounts dif
 # A task is ended after 90 s at the latest, so a claim that is older has nobody at work.
 CLAIM_TTL = dt.timedelta(seconds=100)
 MAX_ATTEMPTS = 5
+
+# What one person may write off alone, in the group's reporting currency; roundings are smaller.
+ALONE = Decimal(100)
 
 MOVING = ("queued", "sending", "unknown", "posted")
 SIDE_NAMES = {"cpq": "CPQ", "billing": "billing", "erp": "the ERP"}
@@ -68,6 +72,17 @@ def _unexplained(facts: BreakFacts) -> str:
         "tax_differs": "Same net amount, different tax",
     }
     return words.get(facts.type, "The amounts differ, and nothing open in the hub explains it")
+
+
+def write_off_size(type_: str, variance: Decimal, compared: Sequence[Decimal | None]) -> Decimal:
+    """What is accepted with a break, in major units: the largest difference between neighbouring
+    sides. A document that is there twice or in the wrong company counts in full, whatever the
+    difference of the sums. ``compared`` are the amounts of the sides, upstream first."""
+    amounts = [amount or Decimal(0) for amount in compared]
+    sizes = [abs(one - other) for one, other in pairwise(amounts)]
+    if type_ in ("duplicate", "entity_differs"):
+        sizes += [abs(amount) for amount in amounts]
+    return max([abs(variance), *sizes])
 
 
 def asks_a_person(type_: str, unexplained_at: dt.datetime, now: dt.datetime) -> bool:

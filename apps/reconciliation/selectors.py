@@ -1,5 +1,6 @@
 """Reads of reconciliation."""
 
+import datetime as dt
 import uuid
 from collections.abc import Iterable
 from decimal import Decimal
@@ -7,12 +8,24 @@ from typing import Any
 
 from django.db.models import Count, F, Func, Q, Sum
 
+from apps.approvals.models import Approval
 from apps.canonical.models import Contract, Invoice
 from apps.core.principal import Principal
 from apps.core.scoping import ScopedQuerySet
+from apps.exceptions.reporting import ReportingRates
 from apps.mappings.models import ExternalReference
+from apps.postings.models import Posting
 from apps.reconciliation.models import OPEN_BREAKS, Break, Match, ReconciliationRun
-from apps.reconciliation.types import BREAK_TYPES, Bucket, Part, SideTotal, Total
+from apps.reconciliation.policies import ALONE, MOVING, write_off_size
+from apps.reconciliation.types import (
+    BREAK_TYPES,
+    SUBJECT_SIDES,
+    WRITE_OFF,
+    Bucket,
+    Part,
+    SideTotal,
+    Total,
+)
 from apps.snapshots.models import SourceDocument
 from apps.snapshots.selectors import documents_in_full
 from apps.snapshots.types import DocumentView
@@ -162,6 +175,34 @@ def _bucket(
 def count_open_breaks(principal: Principal) -> int:
     """Breaks that nothing explains, for the navigation."""
     return Break.objects.visible_to(principal).filter(state="open").count()
+
+
+def why_not_write_off(found: Break) -> str:
+    """Why a break cannot be written off, empty when it can: work in flight makes it go away."""
+    if found.state not in OPEN_BREAKS:
+        return f"BRK-{found.number} is already {found.state.replace('_', ' ')}."
+    moving = found.posting_id is not None and (
+        Posting.objects.filter(id=found.posting_id, state__in=MOVING).exists()
+    )
+    if found.type != "timing" and not moving:
+        return ""
+    why = found.explanation.rstrip(".")
+    return f"{why}. This difference passes by itself, so there is nothing to write off."
+
+
+def must_be_approved(found: Break, today: dt.date) -> bool:
+    """Whether a second person must agree: more than one may accept alone, or worth nobody knows
+    what, as its currency has no rate."""
+    compared = [getattr(found, f"{side}_amount") for side in SUBJECT_SIDES[found.subject]]
+    size = write_off_size(found.type, found.variance, compared)
+    worth = ReportingRates(today).convert(size, found.currency)
+    return worth is None or worth > ALONE
+
+
+def request_of_break(found: Break) -> Approval | None:
+    """The request to write a break off that waits for a second person."""
+    waiting = Approval.objects.filter(kind=WRITE_OFF, subject_id=found.id, state="requested")
+    return waiting.first()
 
 
 def documents_of_break(found: Break, principal: Principal) -> list[DocumentView]:

@@ -13,6 +13,8 @@ SUBJECT_SIDES: dict[str, tuple[str, ...]] = {
     "invoice": ("billing", "erp"),
 }
 
+WRITE_OFF = "break_write_off"  # the kind of the request that a second person decides
+
 BREAK_TYPES = {
     "missing_in_erp": "Missing in ERP",
     "missing_in_billing": "Missing in billing",

@@ -15,6 +15,7 @@ from apps.console.sections.subjects import flatten
 from apps.core.principal import Principal
 
 KIND_ICONS = {
+    "break_write_off": "eraser",
     "mapping_version": "git-compare-arrows",
     "outcome_decision": "scale",
     "run_compensation": "undo-2",
@@ -106,6 +107,9 @@ def _subject_url(approval: Approval) -> str:
     code = approval.snapshot.get("mapping")
     if approval.kind == "mapping_version" and code:
         return reverse("mapping", args=[code])
+    number = approval.snapshot.get("break")
+    if approval.kind == "break_write_off" and number:
+        return f"{reverse('reconciliation')}?sel={number}"
     if approval.subject_type == "workflows.run":
         return reverse("workflow", args=[approval.subject_id])
     return ""

@@ -8,13 +8,14 @@ from decimal import Decimal
 
 from django.urls import reverse
 
+from apps.approvals.models import Approval
 from apps.console.sections.reconciliation import SIDE_NAMES
 from apps.core.principal import Principal
 from apps.exceptions.models import ExceptionCase
 from apps.mappings.selectors import sources_of
 from apps.monitoring.models import Journey
 from apps.reconciliation.models import OPEN_BREAKS, Break
-from apps.reconciliation.selectors import documents_of_break
+from apps.reconciliation.selectors import documents_of_break, request_of_break, why_not_write_off
 from apps.reconciliation.types import SUBJECT_SIDES
 from apps.snapshots.types import DocumentView, LineView
 
@@ -61,6 +62,8 @@ class BreakDetail:
     explanation: str
     owner: str
     read_at: dt.datetime | None
+    request: Approval | None
+    passes: str
 
     @property
     def is_standing(self) -> bool:
@@ -86,6 +89,8 @@ def break_detail(found: Break, principal: Principal) -> BreakDetail:
         explanation=found.explanation,
         owner=found.owner_label,
         read_at=min((d.read_at for d in documents), default=None),
+        request=request_of_break(found),
+        passes=why_not_write_off(found),
     )
 
 

@@ -57,6 +57,7 @@ _TYPES = {
     "break.opened": "Break found",
     "break.corrected": "Break gone",
     "break.written_off": "Break written off",
+    "break.write_off_refused": "Write-off not carried out",
     "connection.circuit_opened": "Calls stopped after failures",
     "connection.circuit_closed": "Calls resumed",
     "reconciliation_run.requested": "Reconciliation asked for",

@@ -7,9 +7,11 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
+from apps.approvals.errors import ApprovalError
 from apps.console.access import action, form_action, page
 from apps.console.forms import ReasonForm
 from apps.console.listing import Column, csv_response, page_of, render_list
+from apps.console.presentation.amounts import split_amount
 from apps.console.requests import ConsoleRequest, with_toast
 from apps.console.sections.break_documents import break_detail
 from apps.console.sections.reconciliation import (
@@ -32,9 +34,18 @@ from apps.console.sections.reconciliation_totals import (
 )
 from apps.core.clock import utc_now
 from apps.organisation.selectors import list_entities
+from apps.reconciliation.errors import WriteOffError
 from apps.reconciliation.models import Break
-from apps.reconciliation.selectors import MATCHED, latest_run, list_breaks, list_matches
-from apps.reconciliation.services import assign_breaks, request_run, write_off_breaks
+from apps.reconciliation.selectors import (
+    MATCHED,
+    latest_run,
+    list_breaks,
+    list_matches,
+    must_be_approved,
+    why_not_write_off,
+)
+from apps.reconciliation.services import assign_breaks, request_run
+from apps.reconciliation.services import write_off as accept_difference
 from apps.reconciliation.types import SUBJECT_SIDES, SUBJECTS
 from apps.users.policies import may
 
@@ -167,22 +178,29 @@ def take(request: ConsoleRequest, number: str) -> HttpResponse:
 
 @form_action("reconciliation.decide")
 def write_off(request: ConsoleRequest, number: str) -> HttpResponse:
-    """Accept a difference for good, with the reason."""
+    """Accept a difference for good, with the reason; above a limit another person must agree."""
     found = _visible(request, number)
     form = ReasonForm(request.POST if request.method == "POST" else None, initial={"rev": 0})
+    problem, asks = why_not_write_off(found), must_be_approved(found, utc_now().date())
     if request.method == "POST" and form.is_valid():
-        write_off_breaks(
-            [found.id],
-            reason=form.cleaned_data["reason"],
-            actor=request.principal.actor,
-            now=utc_now(),
-        )
-        return with_toast(_drawer(request, _visible(request, number)), f"{number} is written off.")
+        try:
+            asked = accept_difference(
+                found.id,
+                reason=form.cleaned_data["reason"],
+                principal=request.principal,
+                now=utc_now(),
+            )
+            done = f"waits for another person in {asked.code}" if asked else "is written off"
+            answer = _drawer(request, _visible(request, number))
+            return with_toast(answer, f"{number} {done}.")
+        except (WriteOffError, ApprovalError) as error:
+            problem = str(error)
     context = {
         "form": form,
         "title": f"Write off {found.match_key}",
-        "intro": f"The difference of {found.variance} {found.currency} is accepted for good.",
-        "submit": "Write off",
+        "intro": _intro(found, asks=asks),
+        "conflict": problem,
+        "submit": "Ask for approval" if asks else "Write off",
         "danger": True,
         "post_url": reverse("break-write-off", args=[number]),
         "target": "#panel",
@@ -192,6 +210,12 @@ def write_off(request: ConsoleRequest, number: str) -> HttpResponse:
     if status == 422:
         response.headers["HX-Retarget"] = "#case-dialog"
     return response
+
+
+def _intro(found: Break, *, asks: bool) -> str:
+    amount = split_amount(found.variance, found.currency).plain()
+    told = f"The difference of {amount} is accepted for good."
+    return f"{told} Another person in Finance or Admin must agree." if asks else told
 
 
 @page("reconciliation")

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from apps.approvals.services import make_stale
 from apps.core.fsm import transition_set
 from apps.core.principal import Actor
 from apps.events.services import acting, publish_events
 from apps.events.types import NewEvent
 from apps.reconciliation.models import OPEN_BREAKS, Break, ReconciliationRun
-from apps.reconciliation.services.cases import RECONCILER, close_break_cases
+from apps.reconciliation.services.cases import BREAK_SUBJECT, RECONCILER, close_break_cases
 
 UPDATED = (
     "last_run", "legal_entity", "customer", "type", "cpq_amount", "billing_amount",
@@ -36,6 +37,7 @@ def keep_breaks(
         for b in Break.objects.filter(subject=run.subject, state__in=OPEN_BREAKS)
     }
     settled = _written_off(run.subject, rows)
+    _void_requests([b for key, b in standing.items() if _is_another(b, rows.get(key))], now)
     fresh = [k for k in rows if k not in standing and settled.get(k) != _amounts(rows[k])]
     _open([_filled(Break(), run, rows[key], now) for key in fresh], now)
     Break.objects.bulk_update(
@@ -48,11 +50,26 @@ def keep_breaks(
 
 def _written_off(subject: str, keys: Iterable[Key]) -> dict[Key, tuple[Decimal | None, ...]]:
     return {
-        (b.match_key, b.currency): (b.cpq_amount, b.billing_amount, b.erp_amount)
+        (b.match_key, b.currency): _amounts_of(b)
         for b in Break.objects.filter(
             subject=subject, state="written_off", match_key__in=[key for key, _ in keys]
         ).order_by("number")
     }
+
+
+def _is_another(found: Break, row: Mapping[str, Any] | None) -> bool:
+    """Whether a standing break is gone, or of other amounts than before."""
+    return row is None or _amounts_of(found) != _amounts(row)
+
+
+def _void_requests(breaks: Sequence[Break], now: dt.datetime) -> None:
+    """What a second person was asked to write off is not there any more as it was shown."""
+    if breaks:
+        make_stale([(BREAK_SUBJECT, b.id) for b in breaks], actor=RECONCILER, now=now)
+
+
+def _amounts_of(found: Break) -> tuple[Decimal | None, ...]:
+    return (found.cpq_amount, found.billing_amount, found.erp_amount)
 
 
 def _amounts(row: Mapping[str, Any]) -> tuple[Decimal | None, ...]:
@@ -99,8 +116,8 @@ def _correct(breaks: Sequence[Break], run: ReconciliationRun, now: dt.datetime) 
     close_break_cases(ids, reason=reason, actor=RECONCILER, now=now)
 
 
-def break_event(found: Break, what: str) -> NewEvent:
-    """``break.<what>`` with its key and amounts."""
+def break_event(found: Break, what: str, **more: str) -> NewEvent:
+    """``break.<what>`` with its key and amounts, and what else there is to say."""
     return NewEvent(
         type=f"break.{what}",
         aggregate_type="break",
@@ -115,6 +132,7 @@ def break_event(found: Break, what: str) -> NewEvent:
             "variance": found.variance,
             "currency": found.currency,
             "explanation": found.explanation,
+            **more,
         },
     )
 
@@ -135,22 +153,3 @@ def assign_breaks(
         Break.objects.bulk_update(breaks, ["owner_id", "owner_label", "updated_at"])
         publish_events([break_event(b, "assigned") for b in breaks], actor=actor, now=now)
     return len(breaks)
-
-
-def write_off_breaks(
-    ids: Sequence[uuid.UUID], *, reason: str, actor: Actor, now: dt.datetime
-) -> list[uuid.UUID]:
-    """Accept differences as they are, with a reason of at least ten characters.
-
-    They stay written off for as long as the amounts do not change. Raises ``ValueError``.
-    """
-    if len(reason.strip()) < 10:
-        raise ValueError("Say in at least ten characters why this difference is accepted.")
-    with acting(actor):
-        moved = transition_set(
-            Break, "write_off", ids, closed_at=now, closed_reason=reason.strip()[:200]
-        )
-        breaks = list(Break.objects.filter(id__in=moved))
-        publish_events([break_event(b, "written_off") for b in breaks], actor=actor, now=now)
-        close_break_cases(moved, reason=f"Written off: {reason.strip()}", actor=actor, now=now)
-    return moved

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 from django.test import Client
 
+from apps.approvals.models import Approval
 from apps.core.fsm import transition_set
 from apps.events.services import acting
 from apps.mappings.models import Mapping, MappingVersion, ValueMapRow
@@ -174,3 +175,44 @@ def test_rows_name_their_figures_for_narrow_screens(signed_in: SignIn) -> None:
     assert row is not None
     for label in ("Billing", "ERP", "Variance"):
         assert f'data-label="{label}"' in row.group(0)
+
+
+def _standing(**amounts: object) -> Break:
+    found = Break.objects.get(type="missing_in_erp")
+    Break.objects.filter(id=found.id).update(**amounts)
+    return Break.objects.get(id=found.id)
+
+
+def test_a_write_off_asks_another_person_and_the_drawer_shows_it(signed_in: SignIn) -> None:
+    found = _standing()
+    url, client = f"/reconciliation/breaks/BRK-{found.number}/", signed_in("fiona")
+    form = client.get(f"{url}write-off/").text
+    assert "EUR 148,210.00 is accepted for good. Another person" in form
+    answer = client.post(f"{url}write-off/", {"rev": 0, "reason": "Agreed with the customer"})
+    asked = Approval.objects.get(kind="break_write_off")
+    assert f"waits for another person in {asked.code}" in answer.headers["HX-Trigger"]
+    assert f"{asked.code}</a>, asked by Fiona: Agreed with the customer" in answer.text
+    assert "Write off…" not in answer.text
+    assert Break.objects.get(id=found.id).state in ("open", "explained")
+    page = signed_in("ada").get(f"/approvals/{asked.code}/").text
+    assert "Approve</button>" in page
+    assert f"?sel=BRK-{found.number}" in page
+
+
+def test_a_small_write_off_shows_who_when_and_why(signed_in: SignIn, rates: None) -> None:
+    found = _standing(variance=Decimal("0.02"), erp_amount=Decimal("148209.98"))
+    url, client = f"/reconciliation/breaks/BRK-{found.number}/", signed_in("fiona")
+    answer = client.post(f"{url}write-off/", {"rev": 0, "reason": "Rounding of the tax"})
+    assert "Written off" in answer.text
+    assert re.search(r"Fiona, .*: Rounding of the tax", answer.text)
+    log = client.get("/audit/?q=written+off").text
+    assert "Rounding of the tax (Fiona)" in log
+
+
+def test_work_in_flight_offers_no_write_off(signed_in: SignIn) -> None:
+    found = _standing(type="timing", explanation="Order 1 is still in progress")
+    url, client = f"/reconciliation/breaks/BRK-{found.number}/", signed_in("fiona")
+    assert "Write off…" not in client.get(url).text
+    answer = client.post(f"{url}write-off/", {"rev": 0, "reason": "Agreed with the customer"})
+    assert answer.status_code == 422
+    assert "Order 1 is still in progress. This difference passes by itself" in answer.text

@@ -36,16 +36,23 @@ class Scope:
         """The scope that shows a break."""
         return replace(self, subject=found.subject, bucket=found.type)
 
+    @property
+    def export_url(self) -> str:
+        """The address of what is shown as CSV, also where nobody chose the bucket."""
+        return f"{reverse('reconciliation-export')}?{self._query()}"
+
     def url(self, **changes: str) -> str:
         """The address of the same scope with changes."""
+        return f"{reverse('reconciliation')}?{self._query(**changes)}"
+
+    def _query(self, **changes: str) -> str:
         parts = {
             "subject": self.subject,
             "entity": self.entity.code if self.entity else "",
             "currency": self.currency,
             "bucket": self.bucket,
         } | changes
-        query = urlencode({key: value for key, value in parts.items() if value})
-        return f"{reverse('reconciliation')}?{query}"
+        return urlencode({key: value for key, value in parts.items() if value})
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from apps.console.sections.reconciliation_totals import (
     visible_totals,
 )
 from apps.core.clock import utc_now
+from apps.core.scoping import ScopedQuerySet
 from apps.organisation.selectors import list_entities
 from apps.reconciliation.errors import WriteOffError
 from apps.reconciliation.models import Break
@@ -53,6 +54,7 @@ EXPORT_HEADER = (
     "number", "key", "customer", "entity", "type", "state", "cpq", "billing", "erp", "variance",
     "currency", "explanation", "opened_at",
 )  # fmt: skip
+MATCH_HEADER = ("key", "entity", "amount", "currency", "rule")
 
 
 @page("reconciliation")
@@ -100,7 +102,7 @@ def reconciliation(request: ConsoleRequest) -> HttpResponse:
     )
 
 
-def _rows(request: ConsoleRequest, scope: Scope) -> object:
+def _rows(request: ConsoleRequest, scope: Scope) -> ScopedQuerySet:
     entity_id = scope.entity.id if scope.entity else None
     if scope.bucket == MATCHED:
         return list_matches(
@@ -220,18 +222,23 @@ def _intro(found: Break, *, asks: bool) -> str:
 
 @page("reconciliation")
 def export(request: ConsoleRequest) -> HttpResponse:
-    """The breaks of the scope as CSV."""
-    scope = scope_of(request, list_entities(request.principal))
-    entity_id = scope.entity.id if scope.entity else None
-    breaks = list_breaks(
-        request.principal, scope.subject, entity_id=entity_id, currency=scope.currency
-    )
+    """The breaks or matches of the scope and its bucket as CSV."""
+    entities = list_entities(request.principal)
+    scope = scope_of(request, entities)
+    rows, name = _rows(request, scope), f"reconciliation-{scope.subject}-{scope.bucket}"
+    if scope.bucket == MATCHED:
+        codes = {entity.id: entity.code for entity in entities}
+        matched = (
+            (m.match_key, codes.get(m.legal_entity_id, ""), m.amount, m.currency, m.rule)
+            for m in rows.iterator(chunk_size=500)
+        )
+        return csv_response(name, MATCH_HEADER, matched)
     lines = (
         (
             f"BRK-{b.number}", b.match_key, b.customer,
             b.legal_entity.code if b.legal_entity else "", b.type, b.state,
             *amounts_of(b).values(), b.variance, b.currency, b.explanation, b.opened_at,
         )
-        for b in breaks.iterator(chunk_size=500)
+        for b in rows.iterator(chunk_size=500)
     )  # fmt: skip
-    return csv_response(f"reconciliation-{scope.subject}", EXPORT_HEADER, lines)
+    return csv_response(name, EXPORT_HEADER, lines)

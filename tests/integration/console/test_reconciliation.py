@@ -13,7 +13,7 @@ from apps.core.fsm import transition_set
 from apps.events.services import acting
 from apps.mappings.models import Mapping, MappingVersion, ValueMapRow
 from apps.organisation.models import ExchangeRate
-from apps.reconciliation.models import Break, ReconciliationRun
+from apps.reconciliation.models import Break, Match, ReconciliationRun
 from apps.snapshots.models import SourceDocument, SourceDocumentLine
 from tests.factories.world import TESTS, World
 
@@ -216,3 +216,17 @@ def test_work_in_flight_offers_no_write_off(signed_in: SignIn) -> None:
     answer = client.post(f"{url}write-off/", {"rev": 0, "reason": "Agreed with the customer"})
     assert answer.status_code == 422
     assert "Order 1 is still in progress. This difference passes by itself" in answer.text
+
+
+def test_the_export_holds_what_the_bucket_shows(signed_in: SignIn, world: World) -> None:
+    client = signed_in("ada")
+    key = Break.objects.get(type="missing_in_erp").match_key
+    base = "/reconciliation/export/?subject=invoice&bucket="
+    assert key in client.get(f"{base}missing_in_erp").content.decode()
+    assert key not in client.get(f"{base}timing").content.decode()
+    assert Match.objects.filter(subject="invoice").exists()
+    for match in Match.objects.filter(subject="invoice"):
+        assert match.match_key in client.get(f"{base}matched").content.decode()
+    page = client.get("/reconciliation/?subject=invoice")
+    shown = page.context["scope"].bucket
+    assert f"/reconciliation/export/?subject=invoice&amp;bucket={shown}" in page.text

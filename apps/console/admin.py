@@ -50,6 +50,10 @@ HUB_APPS = (
     "rehearsals", "resolutions", "snapshots", "users", "workflows",
 )  # fmt: skip
 OPEN_PERIODS = ("open", "reopened")
+_INNER = (
+    "id", "created_at", "updated_at", "content_hash", "journey_id", "version", "source_version",
+    "source_system",
+)  # fmt: skip
 _TELLING = ("number", "code", "name", "title", "label", "type", "key", "state", "status")
 
 
@@ -59,6 +63,16 @@ def shown_fields(model: type[models.Model]) -> list[str]:
         field.name
         for field in model._meta.fields
         if field.name not in WITHHELD and not isinstance(field, models.BinaryField)
+    ]
+
+
+def owners_of(model: type[models.Model]) -> list[str]:
+    """Foreign keys of a model to records that have a name of their own."""
+    return [
+        field.name
+        for field in model._meta.fields
+        if isinstance(field, models.ForeignKey)
+        and field.related_model.__str__ is not models.Model.__str__
     ]
 
 
@@ -117,8 +131,12 @@ class HubAdmin(Told):
     show_full_result_count = False
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
-        telling = [name for name in shown_fields(self.model) if name in _TELLING]
-        return [*telling[:6], "__str__"] if not telling else telling[:6]
+        """What a record is called, and whose it is."""
+        telling = [name for name in shown_fields(self.model) if name in _TELLING][:6]
+        return [*(telling or ["__str__"]), *owners_of(self.model)]
+
+    def get_list_select_related(self, request: HttpRequest) -> list[str]:
+        return owners_of(self.model)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         return shown_fields(self.model)
@@ -135,7 +153,36 @@ class HubAdmin(Told):
         ]
 
 
-class PeriodAdmin(HubAdmin):
+class ReferenceAdmin(HubAdmin):
+    """A list that people look things up in, so small that any column may be searched or split."""
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """Every column that says something, as there are few; first what opens the record."""
+        columns = [name for name in shown_fields(self.model) if name not in _INNER]
+        owners = owners_of(self.model)
+        return [*[c for c in columns if c not in owners], *owners]
+
+    def get_search_fields(self, request: HttpRequest) -> list[str]:
+        """Texts of the record, and what its account is called."""
+        texts = [
+            field.name
+            for field in self.model._meta.fields
+            if isinstance(field, models.CharField) and not field.choices
+        ]
+        of_account = ["user__username", "user__person__name"]
+        return [*texts, *(of_account if "user" in owners_of(self.model) else [])]
+
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        """What splits the list: legal entity, currency, state, and whatever is of few words."""
+        return [
+            field.name
+            for field in self.model._meta.fields
+            if isinstance(field, FSMField | models.BooleanField | models.ForeignKey)
+            or (isinstance(field, models.CharField) and field.choices)
+        ]
+
+
+class PeriodAdmin(ReferenceAdmin):
     """A period that is closed keeps its dates: what was posted into it was posted under them."""
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -147,7 +194,7 @@ class PeriodAdmin(HubAdmin):
             raise PermissionDenied(f"{old} was {old.state} meanwhile and stays as it is.")
 
 
-class GrantAdmin(HubAdmin):
+class GrantAdmin(ReferenceAdmin):
     """Roles are taken away here, by the service that tells it."""
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -176,6 +223,8 @@ class AccountAdmin(Told, UserAdmin):  # type: ignore[type-arg]
 
     list_display = ("username", "person", "is_active", "is_superuser")
     list_select_related = ("person",)
+    list_filter = ("is_active", "is_superuser", "grants__role", "grants__legal_entity")
+    search_fields = ("username", "email", "person__name", "person__email")
     fieldsets = (
         (None, {"fields": ("username", "password", "person")}),
         ("Rights", {"fields": ("is_active", "is_staff", "is_superuser")}),
@@ -220,7 +269,7 @@ def _form_of(model: type[models.Model]) -> type[HubAdmin]:
     special: dict[type[models.Model], type[HubAdmin]] = {
         PostingPeriod: PeriodAdmin, RoleGrant: GrantAdmin,
     }  # fmt: skip
-    return special.get(model, HubAdmin if model in CHANGEABLE else ReadOnlyAdmin)
+    return special.get(model, ReferenceAdmin if model in CHANGEABLE else ReadOnlyAdmin)
 
 
 register_all()

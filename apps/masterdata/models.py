@@ -17,3 +17,6 @@ class FieldOwnership(Record):
             models.UniqueConstraint(fields=["record_type", "field"], name="ownership_once")
         ]
         verbose_name_plural = "field ownership"
+
+    def __str__(self) -> str:
+        return f"{self.record_type}.{self.field}: {self.owner}"

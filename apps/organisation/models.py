@@ -1,7 +1,5 @@
 """The company group: legal entities, currencies, rates, calendars and posting periods."""
 
-import uuid
-
 from django.db import models
 from django.db.models import F, Q
 from django_fsm import FSMField, transition
@@ -62,6 +60,9 @@ class Group(models.Model):
     name = models.CharField(max_length=120)
     reporting_currency = models.ForeignKey(Currency, on_delete=models.PROTECT)
 
+    def __str__(self) -> str:
+        return self.name
+
 
 class ExchangeRate(Record):
     """Units of ``quote`` for one unit of ``base`` on a date, with the source that says so."""
@@ -80,6 +81,9 @@ class ExchangeRate(Record):
             models.CheckConstraint(condition=Q(rate__gt=0), name="rate_positive"),
         ]
 
+    def __str__(self) -> str:
+        return f"{self.base_id} in {self.quote_id} of {self.rate_date}, {self.source}"
+
 
 class Holiday(Record):
     """A non-working day of a legal entity's business calendar."""
@@ -92,6 +96,9 @@ class Holiday(Record):
         constraints = [
             models.UniqueConstraint(fields=["legal_entity", "day"], name="holiday_once")
         ]
+
+    def __str__(self) -> str:
+        return f"{self.legal_entity} {self.day} {self.name}"
 
 
 class PostingPeriod(Record):
@@ -115,12 +122,7 @@ class PostingPeriod(Record):
     INITIAL_STATES = ("open", "locked")
 
     def __str__(self) -> str:
-        return f"{self.legal_entity_id_text} {self.code}"
-
-    @property
-    def legal_entity_id_text(self) -> str:
-        entity_id: uuid.UUID = self.legal_entity_id
-        return str(entity_id)[:8]
+        return f"{self.legal_entity} {self.code}"
 
     @transition("state", source=["open", "reopened"], target="closing")
     def begin_close(self) -> None: ...

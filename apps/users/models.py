@@ -50,6 +50,9 @@ class RoleGrant(Record):
             )
         ]
 
+    def __str__(self) -> str:
+        return f"{self.user}: {Role(self.role).label} in {self.legal_entity or 'all entities'}"
+
 
 class ApiClient(Record):
     """A program that calls the domain API with a key; only the key's hash is kept."""
@@ -61,6 +64,9 @@ class ApiClient(Record):
     legal_entity = models.ForeignKey(LegalEntity, on_delete=models.CASCADE, null=True, blank=True)
     is_active = models.BooleanField(default=True)
 
+    def __str__(self) -> str:
+        return self.name
+
 
 class SavedView(Record):
     """A named query string of a list, a person's own or shared."""
@@ -70,6 +76,9 @@ class SavedView(Record):
     name = models.CharField(max_length=60)
     query = models.CharField(max_length=500)
     position = models.PositiveSmallIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.page}: {self.name}"
 
 
 class SignInFailure(models.Model):

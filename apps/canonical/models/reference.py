@@ -28,6 +28,9 @@ class AccountingDimension(CanonicalRecord):
             )
         ]
 
+    def __str__(self) -> str:
+        return f"{self.kind} {self.code}"
+
 
 class TaxCode(CanonicalRecord):
     """A tax treatment; ``rate`` is a fraction (0.19 for 19 %)."""
@@ -45,3 +48,6 @@ class TaxCode(CanonicalRecord):
                 fields=["legal_entity", "code"], name="tax_code_once", nulls_distinct=False
             )
         ]
+
+    def __str__(self) -> str:
+        return self.code

@@ -1,13 +1,16 @@
 """The back office tells the audit log what it changes, and leaves alone what must stay."""
 
 import datetime as dt
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db.models import Model
 from django.test import Client
 
+from apps.console.admin import CHANGEABLE
 from apps.core.fsm import transition_set
 from apps.events.models import Event
 from apps.events.services import acting
@@ -91,3 +94,29 @@ def test_a_new_password_is_told_without_the_password(office: Client, world: Worl
     told = _last("user.changed")
     assert told.data["note"] == "password set"
     assert "pbkdf2" not in str(told.data)
+
+
+def test_every_record_that_may_be_changed_has_a_name() -> None:
+    assert [m.__name__ for m in CHANGEABLE if m.__str__ is Model.__str__] == []
+
+
+@pytest.mark.parametrize("model", CHANGEABLE)
+def test_lists_are_searched_and_split(office: Client, model: type[Model]) -> None:
+    meta = model._meta
+    response = office.get(f"/backoffice/{meta.app_label}/{meta.model_name}/?q=x")
+    assert response.status_code == 200
+    assert 'id="searchbar"' in response.text
+    assert " object (" not in response.text
+
+
+def test_periods_and_grants_say_whose_they_are(office: Client, world: World) -> None:
+    page = office.get("/backoffice/organisation/postingperiod/")
+    assert re.search(r"field-legal_entity[^>]*>(<[^>]*>)?DE01", page.text)
+    assert {"legal_entity", "state"} <= set(page.context["cl"].list_filter)
+    entity = world.entities["DE01"]
+    narrowed = office.get(
+        f"/backoffice/organisation/postingperiod/?legal_entity__id__exact={entity.id}"
+    )
+    assert {p.legal_entity_id for p in narrowed.context["cl"].result_list} == {entity.id}
+    grants = office.get("/backoffice/users/rolegrant/?q=dieter").context["cl"].result_list
+    assert [str(grant) for grant in grants] == ["dieter: Operations in DE01"]

@@ -17,7 +17,7 @@ from apps.monitoring.gather import JourneyFacts, gather
 from apps.monitoring.models import Journey, JourneyItem
 from apps.monitoring.policies import expected_state, proration_sentence
 from apps.monitoring.progress import in_ledger
-from apps.monitoring.selectors import get_journey
+from apps.monitoring.selectors import get_journey, is_amiss
 from apps.monitoring.types import (
     LANES,
     AmountCell,
@@ -32,6 +32,7 @@ from apps.monitoring.types import (
 )
 from apps.organisation.models import LegalEntity
 from apps.reconciliation.models import OPEN_BREAKS, Break
+from apps.reconciliation.types import BREAK_TYPES
 from apps.workflows.models import WorkflowRun
 
 NAMES = {
@@ -48,7 +49,8 @@ def journey_view(journey_id: uuid.UUID, principal: Principal, *, now: dt.datetim
     items = [_item(i, now) for i in rows_of_items]
     items.sort(key=lambda i: (i.at, _depth(i.lane), i.key))
     rows = amount_rows(facts, [i for i in items if i.kind.startswith("expected_")])
-    links = _links(journey_id)
+    breaks = list(Break.objects.filter(journey_id=journey_id, state__in=OPEN_BREAKS))
+    links = _links(journey_id, breaks)
     return JourneyView(
         id=journey.id,
         key=journey.key,
@@ -57,7 +59,7 @@ def journey_view(journey_id: uuid.UUID, principal: Principal, *, now: dt.datetim
         currency=journey.currency,
         start_date=journey.start_date,
         last_day=journey.end_date - ONE_DAY if journey.end_date else None,
-        verdict=_verdict(journey, items, facts.cases),
+        verdict=_verdict(journey, items, facts.cases, [b for b in breaks if is_amiss(b)]),
         figures=_figures(rows),
         generations=("Original", *(f"A{a.generation}" for a in facts.amendments)),
         lanes=_lanes(facts),
@@ -113,7 +115,9 @@ def _verdict(
     journey: Journey,
     items: Sequence[ItemView],
     cases: Sequence[ExceptionCase],
+    amiss: Sequence[Break],
 ) -> Verdict:
+    """The worst of what there is to say; a journey is complete when its amounts agree, too."""
     late = [i for i in items if i.state == "late"]
     if late:
         # The deepest platform says most: what is not in the ledger is what hurts.
@@ -121,11 +125,22 @@ def _verdict(
         return Verdict("late", f"Overdue: {worst.title}", worst.at)
     if cases:
         return Verdict("stuck", cases[0].title, cases[0].sla_due_at)
+    if amiss:
+        return Verdict("differs", _difference(min(amiss, key=lambda b: (b.state, b.number))))
+    return _without_fault(journey)
+
+
+def _without_fault(journey: Journey) -> Verdict:
     if journey.next_due_at is not None:
         return Verdict("waiting", f"Next: {journey.next_step}", journey.next_due_at)
     if journey.is_done:
         return Verdict("done", "Complete, from quote to ledger")
     return Verdict("waiting", "In progress")
+
+
+def _difference(found: Break) -> str:
+    label = BREAK_TYPES.get(found.type, found.type)
+    return f"{label}, BRK-{found.number}: {found.explanation or 'nothing explains it yet'}"
 
 
 def _depth(lane: str) -> int:
@@ -268,15 +283,16 @@ def _version(
     )  # fmt: skip
 
 
-def _links(journey_id: uuid.UUID) -> list[LinkView]:
-    """Cases, breaks and runs that hang on the journey; open ones first."""
+def _links(journey_id: uuid.UUID, breaks: Sequence[Break]) -> list[LinkView]:
+    """Cases, breaks and runs that hang on the journey; open ones first. A break that passes by
+    itself is none that anybody has to open."""
     links = [
         LinkView("case", c.reference, c.title, c.state in OPEN_CASES, c.id)
         for c in ExceptionCase.objects.filter(journey_id=journey_id).order_by("-number")
     ]
     links += [
-        LinkView("break", f"BRK-{b.number}", b.explanation or b.type, True, b.id)
-        for b in Break.objects.filter(journey_id=journey_id, state__in=OPEN_BREAKS)
+        LinkView("break", f"BRK-{b.number}", b.explanation or b.type, is_amiss(b), b.id)
+        for b in breaks
     ]
     links += [
         LinkView("run", r.label, r.definition, r.state not in ("completed", "cancelled"), r.id)

@@ -3,7 +3,7 @@
 import datetime as dt
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from django.db.models import Case, IntegerField, Q, Value, When
 
@@ -11,6 +11,7 @@ from apps.core.principal import Principal
 from apps.core.scoping import ScopedQuerySet
 from apps.monitoring.models import Journey, ReferenceIndex
 from apps.monitoring.types import Found
+from apps.reconciliation.models import OPEN_BREAKS, Break
 
 # A number of ours or theirs before the rest: what people paste most.
 _RANKS = {"order": 0, "quote": 1, "contract": 2, "invoice": 3, "case": 4, "customer": 5}
@@ -68,6 +69,23 @@ def find_journey(text: str, principal: Principal) -> Journey | None:
     return Journey.objects.get(id=ids.pop()) if len(ids) == 1 else None
 
 
+def is_amiss(found: Break) -> bool:
+    """Whether a standing break is more than timing that the hub can explain and that passes by
+    itself: the proration of an amendment, a document on its way."""
+    return found.state != "explained" or found.type != "timing"
+
+
+def breaks_amiss() -> ScopedQuerySet:
+    """The standing breaks of journeys that are amiss, as :func:`is_amiss` has it."""
+    standing = Break.objects.filter(state__in=OPEN_BREAKS, journey_id__isnull=False)
+    return standing.exclude(state="explained", type="timing")
+
+
+def journeys_amiss(ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    """Those of some journeys whose amounts differ."""
+    return set(breaks_amiss().filter(journey_id__in=ids).values_list("journey_id", flat=True))
+
+
 def list_journeys(
     principal: Principal,
     *,
@@ -85,7 +103,7 @@ def list_journeys(
         "open": Q(is_done=False),
         "stuck": Q(is_stuck=True),
         "late": Q(is_done=False, next_due_at__lt=now),
-        "done": Q(is_done=True),
+        "done": Q(is_done=True) & ~Q(id__in=breaks_amiss().values("journey_id")),
     }
     if view in views:
         found = found.filter(views[view])

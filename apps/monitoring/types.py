@@ -165,7 +165,7 @@ class LinkView:
 class Verdict:
     """The state of a journey in a sentence; ``due_at`` is the deadline it speaks of."""
 
-    kind: Literal["late", "stuck", "waiting", "done"]
+    kind: Literal["late", "stuck", "differs", "waiting", "done"]
     text: str
     due_at: dt.datetime | None = None
 

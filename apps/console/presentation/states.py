@@ -42,6 +42,7 @@ _LOOKS: dict[tuple[str, Tone], str] = {
     _FAILED: "failed rejected dead down unreachable stuck void",
     _ATTENTION: (
         "unknown degraded throttled reopened regressed halted stale partly_accepted parked"
+        " amounts_differ"
     ),
     _RUNNING: "processing running sending redriving compensating closing testing",
     _WAITING: (

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -14,6 +14,7 @@ from apps.console.presentation.amounts import split_amount
 from apps.console.presentation.durations import duration
 from apps.console.presentation.journey import EventState, Journey, JourneyEvent, JourneyLane
 from apps.monitoring.models import Journey as JourneyRecord
+from apps.monitoring.selectors import journeys_amiss
 from apps.monitoring.types import ItemView, JourneyView, LinkView
 
 VIEWS = (
@@ -49,6 +50,9 @@ class JourneyRow:
 def journey_rows(
     journeys: Iterable[JourneyRecord], entities: Mapping[uuid.UUID, str]
 ) -> list[JourneyRow]:
+    """Rows of a page of journeys; whose amounts differ is read at once."""
+    journeys = list(journeys)
+    amiss = journeys_amiss([journey.id for journey in journeys])
     return [
         JourneyRow(
             journey.key,
@@ -56,7 +60,7 @@ def journey_rows(
             entities.get(journey.legal_entity_id, "") if journey.legal_entity_id else "",
             journey.amount,
             journey.currency,
-            "stuck" if journey.is_stuck else "completed" if journey.is_done else "running",
+            _state(journey, amiss),
             journey.next_step,
             journey.next_due_at,
             journey.opened_at,
@@ -64,6 +68,14 @@ def journey_rows(
         )
         for journey in journeys
     ]
+
+
+def _state(journey: JourneyRecord, amiss: Collection[uuid.UUID]) -> str:
+    if journey.is_stuck:
+        return "stuck"
+    if journey.id in amiss:
+        return "amounts_differ"
+    return "completed" if journey.is_done else "running"
 
 
 def journey_tabs(chosen: str) -> list[ViewTab]:

@@ -12,6 +12,7 @@ from apps.approvals.models import Approval
 from apps.core.fsm import transition_set
 from apps.events.services import acting
 from apps.mappings.models import Mapping, MappingVersion, ValueMapRow
+from apps.monitoring.models import Journey
 from apps.organisation.models import ExchangeRate
 from apps.reconciliation.models import Break, Match, ReconciliationRun
 from apps.snapshots.models import SourceDocument, SourceDocumentLine
@@ -177,9 +178,9 @@ def test_rows_name_their_figures_for_narrow_screens(signed_in: SignIn) -> None:
         assert f'data-label="{label}"' in row.group(0)
 
 
-def _standing(**amounts: object) -> Break:
-    found = Break.objects.get(type="missing_in_erp")
-    Break.objects.filter(id=found.id).update(**amounts)
+def _standing(**values: object) -> Break:
+    found = Break.objects.get(match_key="INV-2026-006991")
+    Break.objects.filter(id=found.id).update(**values)
     return Break.objects.get(id=found.id)
 
 
@@ -230,3 +231,15 @@ def test_the_export_holds_what_the_bucket_shows(signed_in: SignIn, world: World)
     page = client.get("/reconciliation/?subject=invoice")
     shown = page.context["scope"].bucket
     assert f"/reconciliation/export/?subject=invoice&amp;bucket={shown}" in page.text
+
+
+def test_a_journey_that_is_done_but_differs_says_so_in_its_list(
+    signed_in: SignIn, world: World
+) -> None:
+    assert world.journey is not None
+    Journey.objects.filter(id=world.journey.id).update(is_stuck=False, is_done=True)
+    _standing(journey_id=world.journey.id, type="timing")
+    client = signed_in("ada")
+    assert "Completed" in client.get("/orders/?q=ORD-13310").text
+    _standing(journey_id=world.journey.id, type="missing_in_erp")
+    assert "Amounts differ" in client.get("/orders/?q=ORD-13310").text

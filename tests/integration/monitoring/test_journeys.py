@@ -21,11 +21,13 @@ from apps.monitoring.models import Journey, JourneyItem, ReferenceIndex
 from apps.monitoring.selectors import (
     find_by_reference,
     find_journey,
+    journeys_amiss,
     list_journeys,
     list_overdue,
 )
 from apps.monitoring.services import note_customer_changes, rebuild_changed, rebuild_journeys
 from apps.monitoring.subscribers import hear
+from apps.reconciliation.models import Break, ReconciliationRun
 from apps.resolutions.models import Resolution
 from apps.workflows.models import Step, WorkflowRun
 
@@ -365,3 +367,47 @@ def test_references_of_a_closed_case_are_gone(world):
     close_cases([case.id], resolution="retry", note="", actor=world.actor, now=world.now)
     _rebuild(world, contract)
     assert not ReferenceIndex.objects.filter(kind="case").exists()
+
+
+def _with_break(world, contract, variance="0", **values):
+    """The contract's journey with one standing break."""
+    run = ReconciliationRun.objects.create(subject="contract", requested_by_label="test")
+    found = Break.objects.create(
+        first_run=run, last_run=run, subject="contract", match_key=contract.number,
+        currency="USD", type=values.pop("type"), variance=Decimal(variance),
+        legal_entity=world.us, journey_id=contract.journey_id, opened_at=world.now,
+        unexplained_at=world.now, **values,
+    )  # fmt: skip
+    return found, journey_view(contract.journey_id, _everyone(world), now=world.now)
+
+
+def test_a_journey_whose_amounts_differ_is_not_complete(world):
+    contract = _complete(world)
+    everyone = _everyone(world)
+    assert journey_view(contract.journey_id, everyone, now=world.now).verdict.kind == "done"
+    assert list_journeys(everyone, now=world.now, view="done").count() == 1
+    found, view = _with_break(
+        world, contract, "50", type="amount_differs",
+        explanation="The amounts differ, and nothing open in the hub explains it",
+    )  # fmt: skip
+    assert view.verdict.kind == "differs"
+    assert view.verdict.text == (
+        f"Amount differs, BRK-{found.number}: The amounts differ, and nothing open in the hub "
+        f"explains it"
+    )
+    assert (view.links[0].kind, view.links[0].is_open) == ("break", True)
+    assert list_journeys(everyone, now=world.now, view="done").count() == 0
+    assert journeys_amiss([contract.journey_id]) == {contract.journey_id}
+
+
+def test_the_proration_of_an_amendment_alarms_nobody(world):
+    contract = _complete(world)
+    with acting(world.actor):
+        found, _ = _with_break(
+            world, contract, "6.58", type="timing", explanation="A1 is billed for part of a period"
+        )
+        transition_set(Break, "explain", [found.id])
+    view = journey_view(contract.journey_id, _everyone(world), now=world.now)
+    assert view.verdict.kind == "done"
+    assert [x.is_open for x in view.links if x.kind == "break"] == [False]
+    assert list_journeys(_everyone(world), now=world.now, view="done").count() == 1

@@ -182,8 +182,25 @@ class ReferenceAdmin(HubAdmin):
         ]
 
 
+class PeriodForm(ModelForm):  # type: ignore[type-arg]
+    """Dates of a period that take nothing away from a closed one."""
+
+    def clean(self) -> dict[str, Any]:
+        """The day of a closed period belongs to it alone: a second period would open it again."""
+        values = super().clean() or {}
+        entity, start, end = (values.get(name) for name in ("legal_entity", "start", "end"))
+        if entity and start and end:
+            same = PostingPeriod.objects.filter(legal_entity=entity, start__lt=end, end__gt=start)
+            closed = same.exclude(pk=self.instance.pk).exclude(state__in=OPEN_PERIODS).first()
+            if closed is not None:
+                self.add_error("start", f"{closed} is {closed.state} and holds some of the days.")
+        return values
+
+
 class PeriodAdmin(ReferenceAdmin):
     """A period that is closed keeps its dates: what was posted into it was posted under them."""
+
+    form = PeriodForm
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         is_open = obj is None or obj.state in OPEN_PERIODS

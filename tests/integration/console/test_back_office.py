@@ -75,6 +75,17 @@ def test_a_closed_period_can_neither_be_deleted_nor_changed(office: Client, move
     assert PostingPeriod.objects.get(id=period.id).end == end
 
 
+def test_no_second_period_opens_the_days_of_a_closed_one(office: Client) -> None:
+    period = PostingPeriod.objects.filter(state="open")[0]
+    with acting(TESTS):
+        assert transition_set(PostingPeriod, "lock", [period.id])
+    form = {"legal_entity": str(period.legal_entity_id), "code": "again",
+            "start": str(period.start), "end": str(period.end)}  # fmt: skip
+    answer = office.post("/backoffice/organisation/postingperiod/add/", form)
+    assert "is locked and holds some of the days" in answer.text
+    assert not PostingPeriod.objects.filter(code="again").exists()
+
+
 def test_nothing_but_a_role_is_deleted(office: Client, world: World) -> None:
     period = PostingPeriod.objects.filter(state="open")[0]
     account = world.users["dieter"]

@@ -5,6 +5,8 @@
   const path = document.body.dataset.live;
   const LONGEST_WAIT = 30_000; // ms between attempts at most
   const LOOK_EVERY = 25_000; // told or not, a visible page is right within half a minute
+  const CALM = 4_000; // between two looks of a page that hears of changes all the time
+  const AT_ONCE = 300;
   const PAUSE_AFTER = 300_000; // a hidden page lets go of its connection
 
   let socket;
@@ -47,13 +49,24 @@
     setTimeout(connect, wait);
   }
 
+  const placesOf = (kind, id) => $$(`[data-kind="${CSS.escape(kind)}"][data-id="${CSS.escape(String(id))}"]`);
+  const told = new Map(); // the newest revision heard of, by kind and id
+
   function receive({ kind, id, rev }) {
     document.body.dispatchEvent(new CustomEvent(`live:${kind}`, { detail: { id, rev } }));
-    if (kind === "counts") { counts(); return; }
-    const places = $$(`[data-kind="${CSS.escape(kind)}"][data-id="${CSS.escape(String(id))}"]`);
-    const older = places.filter((place) => !(Number(place.dataset.rev) >= rev));
-    older.forEach((place) => (place.matches(".detail") ? overtaken(place) : refresh(place)));
-    if (!places.some((place) => place.dataset.rowUrl)) unknown(kind, id);
+    if (kind === "counts") { counts(); soon(); return; }
+    told.set(`${kind} ${id}`, rev);
+    placesOf(kind, id).filter((place) => !(Number(place.dataset.rev) >= rev)).forEach(renew);
+  }
+
+  const renew = (place) => (place.matches(".detail") ? overtaken(place) : refresh(place));
+
+  // An answer that was on its way while the record changed again shows what is old already.
+  function behind() {
+    $$("[data-kind][data-rev]").forEach((place) => {
+      const key = `${place.dataset.kind} ${place.dataset.id}`;
+      if (told.get(key) > Number(place.dataset.rev)) { told.delete(key); renew(place); }
+    });
   }
 
   async function refresh(row) {
@@ -72,19 +85,22 @@
     fresh.classList.add("changed");
   }
 
-  // A record that is not on screen is counted, never inserted: rows must not move under the pointer.
-  const unseen = new Set();
-  function unknown(kind, id) {
-    const pill = $(`[data-live-new="${CSS.escape(kind)}"]`);
-    if (!pill) return;
-    unseen.add(id);
-    $("[data-live-new-count]", pill).textContent = unseen.size;
-    pill.hidden = false;
+  const changedField = (field) =>
+    field.value !== field.defaultValue || field.checked !== field.defaultChecked;
+
+  // Nothing is taken from under somebody who acts on it, types in it or marks its text.
+  function busy(detail) {
+    const marked = getSelection();
+    return $("dialog[open]") || $(".htmx-request", detail)
+      || (detail.contains(document.activeElement) && q2c.typing(document.activeElement))
+      || $$("input, textarea", detail).some(changedField)
+      || (!marked.isCollapsed && marked.containsNode(detail, true));
   }
 
   function overtaken(detail) {
     const banner = $("[data-live-changed]", detail);
-    if (!banner) { if (detail.dataset.rowUrl) refresh(detail); return; }
+    if (!banner) return;
+    if (!busy(detail)) { reload(detail, $("button", banner)); return; }
     if (!banner.hidden) return;
     $("time", banner).dataset.ago = Math.floor(Date.now() / 1000);
     banner.hidden = false;
@@ -93,6 +109,34 @@
       if ("disabled" in button) button.disabled = true;
     });
   }
+
+  async function reload(detail, button) {
+    const target = $(button.getAttribute("hx-target"));
+    const { scrollTop } = detail;
+    const open = $$("details[open] > summary", detail).map((summary) => summary.textContent);
+    await keepFocus(target, () =>
+      htmx.ajax("GET", button.getAttribute("hx-get"), { source: button, target, swap: "innerHTML settle:0ms" }));
+    const fresh = $(".detail", target);
+    if (fresh?.dataset.id !== detail.dataset.id) return;
+    $$("summary", fresh).filter((summary) => open.includes(summary.textContent))
+      .forEach((summary) => { summary.parentElement.open = true; });
+    fresh.scrollTop = scrollTop;
+  }
+
+  // What had the focus has it again after a change, the place itself when that is gone.
+  async function keepFocus(place, change) {
+    const name = (element) =>
+      element.getAttribute("href") || element.getAttribute("aria-keyshortcuts") || element.textContent.trim();
+    const held = place.contains(document.activeElement) && name(document.activeElement);
+    await change();
+    if (held === false || document.activeElement !== document.body) return;
+    ($$("a[href], button:enabled, summary", place).find((element) => name(element) === held) || place)
+      .focus({ preventScroll: true });
+  }
+
+  // Who finishes typing or closes a dialog gets what arrived meanwhile.
+  const freed = () => setTimeout(() =>
+    $$("[data-live-changed]:not([hidden])").forEach((banner) => overtaken(banner.closest(".detail"))));
 
   function counts() {
     const url = document.body.dataset.countsUrl;
@@ -112,22 +156,60 @@
   // Messages may be lost without a trace (a full layer drops them), so the page is fetched and what differs is taken
   // as if it had been told.
   async function look() {
-    if (document.hidden || stopped) return;
-    const answer = await fetch(location.href).catch(() => null);
-    if (!answer?.ok || answer.redirected) return;
-    const served = new DOMParser().parseFromString(await answer.text(), "text/html");
-    $$("[data-kind][data-id][data-rev]", served).forEach(compare);
-    $$("tr[data-row-url]").filter((row) => !served.getElementById(row.id)).forEach(refresh);
+    if (!await take()) return;
     counts();
     document.body.dispatchEvent(new CustomEvent("live:resync"));
   }
 
-  function compare({ dataset: { kind, id, rev, rowUrl } }) {
-    const places = $$(`[data-kind="${CSS.escape(kind)}"][data-id="${CSS.escape(id)}"]`);
-    const numbered = Number(rev) > 0;
-    if (!places.length && rowUrl) unknown(kind, id);
-    else if (!numbered) places.forEach(refresh);
+  // Figures that no other request of the page brings.
+  const figures = () => $$("[data-live-figure]").filter((place) => !place.closest("[hx-trigger*='live:']"));
+
+  let lookedAt = 0;
+  let lookTimer = 0;
+  let acts = 0; // what was fetched before an act of the person's own is old when it arrives
+  function soon(wait = Math.max(AT_ONCE, lookedAt + CALM - Date.now())) {
+    if (!figures().length) return;
+    clearTimeout(lookTimer);
+    lookTimer = setTimeout(take, wait);
+  }
+
+  async function take() {
+    if (document.hidden || stopped) return false;
+    lookedAt = Date.now();
+    const before = acts;
+    const answer = await fetch(location.href).catch(() => null);
+    if (!answer?.ok || answer.redirected) return false;
+    const served = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (acts !== before) { soon(); return false; }
+    $$("[data-kind][data-id][data-rev]", served).forEach(compare);
+    $$("tr[data-row-url]").filter((row) => !served.getElementById(row.id)).forEach(refresh);
+    figures().forEach((place) => copy(place, $(`[data-live-figure="${CSS.escape(place.dataset.liveFigure)}"]`, served)));
+    const rows = $("#list .queue tbody");
+    if (rows && !rows.rows.length) copy(rows, $("#list .queue tbody", served));
+    $$("[data-live-new]").forEach((pill) => announce(pill, served));
+    return true;
+  }
+
+  function compare({ dataset: { kind, id, rev } }) {
+    const places = placesOf(kind, id);
+    if (!(Number(rev) > 0)) places.forEach(refresh);
     else if (places.some((place) => Number(place.dataset.rev) < Number(rev))) receive({ kind, id, rev: Number(rev) });
+  }
+
+  function copy(place, served) {
+    if (!served || place.innerHTML === served.innerHTML) return;
+    keepFocus(place, () => { place.replaceChildren(...served.childNodes); htmx.process(place); });
+  }
+
+  // Records of this view that are not on screen are counted, never inserted: rows must not move under the pointer.
+  // Those at the end of a full page moved up from the next one.
+  function announce(pill, served) {
+    const rows = $$(`#list tr[data-kind="${CSS.escape(pill.dataset.liveNew)}"]`, served);
+    const shown = rows.map((row) => Boolean(document.getElementById(row.id)));
+    const end = $("[data-next-page]", served) ? shown.lastIndexOf(true) : rows.length;
+    const unseen = shown.slice(0, Math.max(end, 0)).filter((there) => !there).length;
+    write($("[data-live-new-count]", pill), String(unseen));
+    pill.hidden = !unseen;
   }
 
   document.addEventListener("visibilitychange", () => {
@@ -142,13 +224,19 @@
   });
   addEventListener("pagehide", () => { stopped = true; });
   addEventListener("pageshow", (event) => { if (event.persisted) { stopped = false; attempts = 1; connect(); } });
-  document.addEventListener("htmx:afterSettle", ({ detail }) => {
-    if (detail.target?.id === "list") {
-      unseen.clear();
-      $$("[data-live-new]").forEach((pill) => { pill.hidden = true; });
-    }
-    if (detail.target?.querySelector?.("[data-watch]")) watch();
+  document.addEventListener("htmx:afterRequest", ({ detail }) => {
+    if (detail.requestConfig?.verb === "get") return;
+    acts += 1;
+    soon(AT_ONCE);
   });
+  document.addEventListener("htmx:afterSettle", ({ detail }) => {
+    if (detail.target?.id === "list") acts += 1;
+    if (detail.target?.querySelector?.("[data-watch]")) watch();
+    behind();
+    freed();
+  });
+  document.addEventListener("close", freed, true);
+  document.addEventListener("focusout", freed);
   setInterval(look, LOOK_EVERY);
 
   // Relative times: one timer; text is written only when it changes.

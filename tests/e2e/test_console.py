@@ -151,6 +151,63 @@ def test_page_is_right_within_half_a_minute_though_nobody_tells_it(
     expect(page.locator(f"#case-{gone.reference}")).to_have_attribute("data-rev", str(rev))
 
 
+def test_open_case_is_shown_again_when_it_changes_but_not_under_somebody_who_types(
+    sign_in: SignIn, world: World
+) -> None:
+    page = sign_in("mara")
+    page.goto("/exceptions/")
+    expect(page.locator("#live")).to_have_attribute("data-live-state", "on")
+    number = rows(page)[0]
+    case = next(c for c in world.cases if c.reference == number)
+    page.locator(f"#case-{number} .row-link").click()
+    panel = page.locator("#panel .detail")
+    expect(panel).to_have_attribute("data-id", number)
+    settled(page)
+    dispatch()
+    held = panel.get_by_role("button", name="Copy link")
+    held.focus()
+    owner = world.users["anton"]
+    assign_cases([case.id], owner_id=owner.pk, owner_label="Anton", actor=TESTS, now=utc_now())
+    dispatch()
+    expect(panel.locator(".facts")).to_contain_text("Anton", timeout=10_000)
+    expect(held).to_be_focused()
+    comment = panel.get_by_label("Comment")
+    comment.fill("I was looking at")
+    dismiss_cases([case.id], resolution="discard", note="Known.", actor=TESTS, now=utc_now())
+    dispatch()
+    expect(panel.get_by_text("Look before you act.")).to_be_visible(timeout=10_000)
+    expect(comment).to_have_value("I was looking at")
+    expect(comment).to_be_focused()
+    comment.fill("")
+    comment.blur()
+    expect(panel.locator(".detail-head")).to_contain_text("Dismissed", timeout=10_000)
+    expect(page.locator(f"#case-{number}")).to_contain_text("Dismissed")
+
+
+def test_discarded_case_is_not_offered_again_and_the_figures_follow(
+    sign_in: SignIn, world: World
+) -> None:
+    page = sign_in("mara")
+    case = world.cases[0]
+    page.goto(f"/exceptions/?family={case.family_id}&q={case.reference}")
+    expect(page.locator("#live")).to_have_attribute("data-live-state", "on")
+    in_view = page.locator(".strip dd").first
+    expect(in_view).to_have_text("1")
+    dispatch()
+    page.locator(f"#case-{case.reference} .row-link").click()
+    settled(page)
+    page.keyboard.press("e")
+    dialog = page.locator("#case-dialog")
+    dialog.get_by_label("Reason").fill("The customer withdrew the order")
+    dialog.get_by_role("button", name="Resolve").click()
+    dispatch()
+    expect(page.locator("#list .empty")).to_be_visible(timeout=10_000)
+    expect(in_view).to_have_text("0")
+    expect(page.locator(".foot [data-live-figure=range]")).to_have_text("None")
+    page.wait_for_timeout(2_000)
+    expect(page.locator("[data-live-new]")).to_be_hidden()
+
+
 def test_mapping_goes_live_through_a_second_person(sign_in: SignIn) -> None:
     maker = sign_in("mara")
     maker.goto("/mappings/products.netsuite/")

@@ -41,6 +41,10 @@ class CaseRow:
     row_url: str
     selected: bool = False
 
+    @property
+    def is_closed(self) -> bool:
+        return self.due_at is None
+
 
 def case_row(
     case: ExceptionCase,

@@ -222,6 +222,11 @@ def test_mapping_goes_live_through_a_second_person(sign_in: SignIn) -> None:
     expect(maker.locator(".report-head")).to_contain_text("What would v2 have done?")
     settled(maker)
     maker.get_by_label("Nothing read from NetSuite carries 7100.").check()
+    for width in (1280, 1440):
+        maker.set_viewport_size({"width": width, "height": 900})
+        submit = maker.get_by_role("button", name="Submit for approval").bounding_box()
+        assert submit is not None
+        assert submit["x"] + submit["width"] <= width
     maker.get_by_role("button", name="Submit for approval").click()
     request = maker.locator("a", has_text="APR-")
     request.click()

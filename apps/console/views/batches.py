@@ -80,7 +80,6 @@ def _render(request: ConsoleRequest, found: Batch) -> HttpResponse:
     detail = batch_detail(found)
     context = {
         "detail": detail,
-        "outcome": outcome,
         "views": outcome_tabs(found, outcome),
         "page": shown,
         "cell_note": f"{detail.per_cell} a cell" if detail.per_cell > 1 else "one a cell",

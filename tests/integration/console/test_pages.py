@@ -102,6 +102,16 @@ def test_navigation_hides_what_a_role_may_not_open(signed_in: SignIn) -> None:
     assert 'href="/backoffice/"' not in text
 
 
+def test_batch_is_fetched_again_with_the_outcome_that_was_chosen(
+    signed_in: SignIn, world: World
+) -> None:
+    assert world.batch is not None
+    client, path = signed_in("mara"), f"/batches/{world.batch.code}/"
+    for address in (path, f"{path}?outcome=pending"):
+        shown = client.get(address).content.decode()
+        assert re.findall(r'<div hidden\s+hx-get="([^"]+)"', shown) == [address]
+
+
 def test_other_entities_rows_are_not_there(signed_in: SignIn, world: World) -> None:
     client = signed_in("dieter")
     foreign = next(c for c in world.cases if c.legal_entity and c.legal_entity.code == "JP01")

@@ -24,6 +24,7 @@ from apps.exceptions.models import OPEN_STATES, DeadLetter, ExceptionCase
 from apps.jobs.models import Batch
 from apps.reconciliation.models import Break
 from apps.users.models import Role
+from apps.users.policies import may
 
 
 def console(request: HttpRequest) -> dict[str, Any]:
@@ -54,6 +55,7 @@ def frame(
             late=late,
             counts_url="/live/counts/",
             backoffice_url="/backoffice/" if "backoffice" in pages else "",
+            may_repair=may(principal, "case.resolve"),
         ),
     }
 

@@ -52,8 +52,9 @@
     if (!dialog || dialog.open) return;
     $$(":popover-open").forEach((menu) => menu.hidePopover());
     dialog.showModal();
-    const input = $("input[type=search]", dialog);
-    if (input) { input.focus(); input.select(); }
+    const first = $("input:not([type=hidden]):enabled, select:enabled, textarea:enabled", dialog);
+    first?.focus({ preventScroll: true });
+    if (first?.type === "search") first.select();
   }
 
   // An open popover stands in the top layer, away from its button; this puts it under the button again.

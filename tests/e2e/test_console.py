@@ -87,6 +87,7 @@ def test_resolving_takes_the_row_away_and_moves_the_focus(sign_in: SignIn) -> No
     dialog = page.locator("#case-dialog")
     expect(dialog).to_be_visible()
     settled(page)
+    expect(dialog.get_by_label("What was it?")).to_be_focused()
     dialog.get_by_label("Reason").fill("The customer withdrew the order")
     dialog.get_by_role("button", name="Resolve").click()
     expect(page.locator("#toasts")).to_contain_text(f"{number} is resolved.")

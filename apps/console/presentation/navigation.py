@@ -49,6 +49,7 @@ class Shell:
     sign_out_url: str = "/sign-out/"
     backoffice_url: str = ""
     live: bool = True
+    may_repair: bool = True
 
 
 SECTIONS = (

@@ -63,6 +63,7 @@ def exceptions(request: ConsoleRequest) -> HttpResponse:
     strip = strip_totals(request.principal, chosen, now=now)
     shown = page_of(rows, request, total=strip.cases)
     selected = request.GET.get("sel", "")
+    rights = _rights(request)
     base = reverse("exceptions")
     context: dict[str, Any] = {
         "views": view_tabs(request, base, now),
@@ -76,8 +77,8 @@ def exceptions(request: ConsoleRequest) -> HttpResponse:
         "cases": case_rows(shown, since=previous_visit(request), selected=selected),
         "bulk_actions": BULK_ACTIONS,
         "batch_key": str(uuid7()),
-        **_rights(request),
-        "hints": (("r", "retry"), ("e", "resolve")),
+        **rights,
+        "hints": (("r", "retry"), ("e", "resolve")) if rights["may_resolve"] else (),
         "close": next_close(request.principal, chosen.entity_ids, now),
         "now": now,
         **_empty(request, chosen.view, base),
@@ -160,7 +161,8 @@ def panel(request: ConsoleRequest, number: str) -> HttpResponse:
 def row(request: ConsoleRequest, number: str) -> HttpResponse:
     """One row of the queue, fetched again when the case changed."""
     case = case_row(visible_case(request, number), since=previous_visit(request))
-    context = {"case": case, "selectable": True, "now": utc_now()}
+    selectable = _rights(request)["may_resolve"]
+    context = {"case": case, "wide": True, "selectable": selectable, "now": utc_now()}
     return render(request, "console/components/case_row.html", context)
 
 

@@ -95,6 +95,17 @@ def test_finance_may_not_open_connectors_and_is_told_who_may(signed_in: SignIn) 
     assert "This page is for Operations or Admin." in response.text
 
 
+def test_only_who_may_repair_is_offered_boxes_and_keys(signed_in: SignIn, world: World) -> None:
+    row = f"/exceptions/{world.cases[0].reference}/row/"
+    for person, offered in (("mara", True), ("fiona", False)):
+        client = signed_in(person)
+        queue = client.get("/exceptions/").content.decode()
+        for part in ('name="ids"', "data-select-page", "<span>retry</span>", "Retry</dd>"):
+            assert (part in queue) is offered, part
+        assert ('name="ids"' in client.get(row).content.decode()) is offered
+        assert ('name="ids"' in client.get("/dead-letters/").content.decode()) is offered
+
+
 def test_navigation_hides_what_a_role_may_not_open(signed_in: SignIn) -> None:
     text = signed_in("fiona").get("/").text
     assert 'href="/reconciliation/"' in text

@@ -88,12 +88,13 @@
   const changedField = (field) =>
     field.value !== field.defaultValue || field.checked !== field.defaultChecked;
 
+  const written = (place) => $$("input, textarea", place).some(changedField)
+    || (place.contains(document.activeElement) && q2c.typing(document.activeElement));
+
   // Nothing is taken from under somebody who acts on it, types in it or marks its text.
   function busy(detail) {
     const marked = getSelection();
-    return $("dialog[open]") || $(".htmx-request", detail)
-      || (detail.contains(document.activeElement) && q2c.typing(document.activeElement))
-      || $$("input, textarea", detail).some(changedField)
+    return $("dialog[open]") || $(".htmx-request", detail) || written(detail)
       || (!marked.isCollapsed && marked.containsNode(detail, true));
   }
 
@@ -161,8 +162,7 @@
     document.body.dispatchEvent(new CustomEvent("live:resync"));
   }
 
-  // Figures that no other request of the page brings.
-  const figures = () => $$("[data-live-figure]").filter((place) => !place.closest("[hx-trigger*='live:']"));
+  const figures = () => $$("[data-live-figure]");
 
   let lookedAt = 0;
   let lookTimer = 0;
@@ -177,7 +177,8 @@
     if (document.hidden || stopped) return false;
     lookedAt = Date.now();
     const before = acts;
-    const answer = await fetch(location.href).catch(() => null);
+    const address = $("[data-live-url]")?.dataset.liveUrl || location.href;
+    const answer = await fetch(address).catch(() => null);
     if (!answer?.ok || answer.redirected) return false;
     const served = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (acts !== before) { soon(); return false; }
@@ -197,7 +198,7 @@
   }
 
   function copy(place, served) {
-    if (!served || place.innerHTML === served.innerHTML) return;
+    if (!served || place.textContent === served.textContent || written(place)) return;
     keepFocus(place, () => { place.replaceChildren(...served.childNodes); htmx.process(place); });
   }
 

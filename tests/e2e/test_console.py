@@ -6,11 +6,13 @@ import threading
 from django.db import connections
 from playwright.sync_api import Page, expect
 
+from apps.connectors.services import pause_connection
 from apps.core.clock import utc_now
 from apps.events.services import dispatch_events
 from apps.exceptions.models import ExceptionCase
 from apps.exceptions.services import assign_cases, dismiss_cases
 from tests.e2e.conftest import SignIn
+from tests.factories.flow import PostingFactory
 from tests.factories.world import TESTS, World
 
 
@@ -257,6 +259,27 @@ def test_documents_of_a_break_open_below(sign_in: SignIn) -> None:
     page.locator(".row-link").first.click()
     expect(page.locator("#panel")).to_contain_text("No document on this side.")
     expect(page.locator("#panel .difference")).to_contain_text("148,210.00")
+
+
+def test_connection_and_list_agree_while_a_reason_is_typed(sign_in: SignIn, world: World) -> None:
+    page = sign_in("ada")
+    page.clock.install()
+    page.goto("/connectors/")
+    name = page.locator("section.side h2").first.inner_text()
+    found = next(c for c in world.connections.values() if c.name == name)
+    reason = page.get_by_label("Reason").first
+    reason.fill("The vendor works on it")
+    PostingFactory.create_batch(40, connection_id=found.id)
+    pause_connection(found.id, reason="A test of the page.", actor=TESTS, now=utc_now())
+    page.clock.run_for(26_000)
+    row = page.locator(f"#connection-{found.code}")
+    expect(row).to_contain_text("Paused")
+    expect(page.locator("[data-live-figure=condition]")).to_contain_text("Paused")
+    waiting = row.locator("[data-label=Waiting]").inner_text()
+    assert int(waiting) >= 40
+    expect(page.locator("[data-live-figure=figures]")).to_contain_text(waiting)
+    expect(reason).to_have_value("The vendor works on it")
+    expect(reason).to_be_focused()
 
 
 def test_first_load_is_light(sign_in: SignIn) -> None:

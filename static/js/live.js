@@ -92,16 +92,20 @@
     || (place.contains(document.activeElement) && q2c.typing(document.activeElement));
 
   // Nothing is taken from under somebody who acts on it, types in it or marks its text.
-  function busy(detail) {
+  function busy(detail, asking) {
     const marked = getSelection();
-    return $("dialog[open]") || $(".htmx-request", detail) || written(detail)
+    return $("dialog[open]") || $$(".htmx-request", detail).some((element) => element !== asking) || written(detail)
       || (!marked.isCollapsed && marked.containsNode(detail, true));
   }
 
   function overtaken(detail) {
     const banner = $("[data-live-changed]", detail);
     if (!banner) return;
-    if (!busy(detail)) { reload(detail, $("button", banner)); return; }
+    if (busy(detail)) warn(detail, banner);
+    else reload(detail, banner);
+  }
+
+  function warn(detail, banner) {
     if (!banner.hidden) return;
     $("time", banner).dataset.ago = Math.floor(Date.now() / 1000);
     banner.hidden = false;
@@ -111,14 +115,23 @@
     });
   }
 
-  async function reload(detail, button) {
+  async function reload(detail, banner) {
+    const button = $("button", banner);
     const target = $(button.getAttribute("hx-target"));
+    // Who began to type while it was on its way keeps what is there.
+    const stay = (event) => {
+      if (event.detail.requestConfig.elt !== button || !busy(detail, button)) return;
+      event.detail.shouldSwap = false;
+      warn(detail, banner);
+    };
+    target.addEventListener("htmx:beforeSwap", stay);
     const { scrollTop } = detail;
     const open = $$("details[open] > summary", detail).map((summary) => summary.textContent);
     await keepFocus(target, () =>
       htmx.ajax("GET", button.getAttribute("hx-get"), { source: button, target, swap: "innerHTML settle:0ms" }));
+    target.removeEventListener("htmx:beforeSwap", stay);
     const fresh = $(".detail", target);
-    if (fresh?.dataset.id !== detail.dataset.id) return;
+    if (fresh === detail || fresh?.dataset.id !== detail.dataset.id) return;
     $$("summary", fresh).filter((summary) => open.includes(summary.textContent))
       .forEach((summary) => { summary.parentElement.open = true; });
     fresh.scrollTop = scrollTop;

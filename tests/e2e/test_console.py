@@ -4,7 +4,7 @@ import re
 import threading
 
 from django.db import connections
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from apps.connectors.services import pause_connection
 from apps.core.clock import utc_now
@@ -185,6 +185,34 @@ def test_open_case_is_shown_again_when_it_changes_but_not_under_somebody_who_typ
     comment.blur()
     expect(panel.locator(".detail-head")).to_contain_text("Dismissed", timeout=10_000)
     expect(page.locator(f"#case-{number}")).to_contain_text("Dismissed")
+
+
+def test_panel_stays_when_typing_begins_while_it_is_fetched(sign_in: SignIn, world: World) -> None:
+    page = sign_in("mara")
+    page.goto("/exceptions/")
+    expect(page.locator("#live")).to_have_attribute("data-live-state", "on")
+    number = rows(page)[0]
+    case = next(c for c in world.cases if c.reference == number)
+    page.locator(f"#case-{number} .row-link").click()
+    panel = page.locator("#panel .detail")
+    expect(panel).to_have_attribute("data-id", number)
+    settled(page)
+    dispatch()
+    held: list[Route] = []
+    page.route(f"**/exceptions/{number}/panel/", lambda route: held.append(route))
+    owner = world.users["anton"]
+    with page.expect_request(f"**/exceptions/{number}/panel/"):
+        assign_cases([case.id], owner_id=owner.pk, owner_label="Anton", actor=TESTS, now=utc_now())
+        dispatch()
+    comment = panel.get_by_label("Comment")
+    comment.fill("I was looking at")
+    held[0].continue_()
+    page.unroute_all()
+    expect(panel.get_by_text("Look before you act.")).to_be_visible()
+    expect(comment).to_have_value("I was looking at")
+    comment.fill("")
+    comment.blur()
+    expect(panel.locator(".facts")).to_contain_text("Anton")
 
 
 def test_discarded_case_is_not_offered_again_and_the_figures_follow(

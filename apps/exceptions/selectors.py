@@ -8,6 +8,7 @@ from decimal import Decimal
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import Case, Count, IntegerField, Q, QuerySet, Sum, Value, When
 from django.db.models.functions import Abs
+from django.utils import timezone
 
 from apps.core.principal import Principal
 from apps.core.scoping import ScopedQuerySet
@@ -40,9 +41,10 @@ _RANK = Case(
 
 
 def _view(name: str, principal: Principal, now: dt.datetime) -> Q:
-    """The condition of a saved view; an unknown name is the open cases."""
+    """The condition of a saved view; an unknown name is the open cases. Today begins at midnight
+    of the zone in force: the person's on a page, UTC where nobody asks."""
     awake = Q(state__in=AWAKE)
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    midnight = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
     owner = _user_id(principal)
     conditions = {
         "open": awake,

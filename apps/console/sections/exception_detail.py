@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db.models import Q
 from django.urls import reverse
+from django.utils import timezone
 
 from apps.collaboration.selectors import list_comments
 from apps.console.presentation.timeline import Timeline
@@ -257,7 +258,8 @@ def _facts(case: ExceptionCase, subject: Subject) -> tuple[Fact, ...]:
     if case.blocks_close:
         facts.append(Fact("calendar-x", "Close", "Holds the period open"))
     if case.snoozed_until:
-        facts.append(Fact("alarm-clock", "Snoozed", f"until {case.snoozed_until:%-d %b %H:%M}"))
+        until = timezone.localtime(case.snoozed_until)
+        facts.append(Fact("alarm-clock", "Snoozed", f"until {until:%-d %b %H:%M}"))
     return tuple(facts)
 
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from django.http import Http404, HttpResponse
 from django.urls import reverse
+from django.utils import timezone
 
 from apps.collaboration.services import add_comment
 from apps.console.access import action, form_action
@@ -87,7 +88,7 @@ def snooze(request: ConsoleRequest, number: str) -> HttpResponse:
         revs = {case.id: form.cleaned_data["rev"]}
         until = form.moment(now)
         snooze_cases([case.id], until=until, actor=request.principal.actor, now=now, revs=revs)
-        return f"{case.reference} comes back on {until:%-d %b at %H:%M}."
+        return f"{case.reference} comes back on {timezone.localtime(until):%-d %b at %H:%M}."
 
     return carry_out(request, case, form, SNOOZE, do)
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
@@ -86,6 +87,17 @@ def test_snoozing_names_the_moment(signed_in: SignIn, world: World) -> None:
     response = post(signed_in("mara"), case, "snooze", until="4h")
     assert "comes back on" in toast(response)
     assert fresh(case).state == "snoozed"
+
+
+def test_times_are_told_in_the_zone_of_the_person(signed_in: SignIn, world: World) -> None:
+    User.objects.filter(pk=world.users["mara"].pk).update(time_zone="Asia/Tokyo")
+    client, case = signed_in("mara"), world.cases[1]
+    response = post(client, case, "snooze", until="4h")
+    until = fresh(case).snoozed_until
+    assert until is not None
+    local = until.astimezone(ZoneInfo("Asia/Tokyo"))
+    assert f"comes back on {local:%-d %b at %H:%M}." in toast(response)
+    assert f"until {local:%-d %b %H:%M}" in client.get(f"/exceptions/{case.reference}/").text
 
 
 def test_finance_may_not_resolve(signed_in: SignIn, world: World) -> None:

@@ -3,8 +3,10 @@
 import datetime as dt
 import uuid
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
+from django.utils import timezone
 
 from apps.core.errors import StaleWriteError
 from apps.events.models import Event, Transition
@@ -183,6 +185,17 @@ def test_views_are_counted_at_once(entities, actor, now, django_assert_num_queri
         "open": 2, "mine": 1, "unassigned": 1, "at_risk": 0, "critical": 0, "blocks_close": 0,
         "snoozed": 1, "closed_today": 1,
     }  # fmt: skip
+
+
+def test_today_begins_at_midnight_of_the_zone_in_force(entities, actor, now):
+    mara = make_principal("Mara", "operations")
+    case = open_cases([case_draft(entities["DE01"])], actor=actor, now=now)[0]
+    morning = dt.datetime(2026, 11, 24, 1, tzinfo=dt.UTC)  # 10 in the morning in Tokyo
+    before = morning - dt.timedelta(hours=2)  # yesterday in UTC, 8 in the same morning in Tokyo
+    close_cases([case.id], resolution="retry", note="", actor=actor, now=before)
+    assert count_views(mara, now=morning)["closed_today"] == 0
+    with timezone.override(ZoneInfo("Asia/Tokyo")):
+        assert count_views(mara, now=morning)["closed_today"] == 1
 
 
 def test_the_next_case_in_the_list(entities, actor, now):

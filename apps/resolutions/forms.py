@@ -15,8 +15,13 @@ EXISTS, ABSENT, ACCEPT = "exists", "absent", "accept"
 ACKNOWLEDGED = "acknowledged"
 
 
-def fields_of(remedy: str, case: ExceptionCase, subject: Subject) -> tuple[Field, ...]:
-    """The form of a remedy for a case; a remedy without inputs has none."""
+def fields_of(
+    remedy: str, case: ExceptionCase, subject: Subject, chosen: str = ""
+) -> tuple[Field, ...]:
+    """The form of a remedy for a case; a remedy without inputs has none. ``chosen`` is the field
+    of the record to correct, where the person named one."""
+    if remedy == CORRECT:
+        return _correct(case, subject, chosen)
     make = _FORMS.get(remedy)
     return make(case, subject) if make else ()
 
@@ -55,14 +60,15 @@ def _entities() -> tuple[Choice, ...]:
     return (Choice("", "All legal entities"), *(Choice(c, f"{c}, {n}") for c, n in rows))
 
 
-def _correct(case: ExceptionCase, subject: Subject) -> tuple[Field, ...]:
+def _correct(case: ExceptionCase, subject: Subject, chosen: str) -> tuple[Field, ...]:
+    """The field to correct with its own present value, so that no other field's is saved in it."""
     data = master_data_of(case, subject)
     if data is None:
         return ()
-    chosen = data.field or "department"
+    chosen = chosen if chosen in CUSTOMER_LABELS else data.field or "department"
     choices = tuple(Choice(name, label) for name, label in CUSTOMER_LABELS.items())
     return (
-        Field("field", f"Field of {data.label}", "select", chosen, choices=choices),
+        Field("field", f"Field of {data.label}", "select", chosen, choices=choices, steers=True),
         Field(
             "value",
             "New value",
@@ -109,7 +115,6 @@ def _decide(case: ExceptionCase, subject: Subject) -> tuple[Field, ...]:
 
 _FORMS: dict[str, Callable[[ExceptionCase, Subject], tuple[Field, ...]]] = {
     MAP_VALUE: _map_value,
-    CORRECT: _correct,
     EDIT: _edit,
     DISCARD: _reason,
     DECIDE: _decide,

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 
 from django.db.models import Count, Q
 
@@ -29,9 +30,10 @@ from apps.users.policies import may, who_may
 HELD, FAILED = "held", "failed"
 
 
-def remedies_for(case: ExceptionCase, principal: Principal) -> list[Remedy]:
+def remedies_for(case: ExceptionCase, principal: Principal, *, chosen: str = "") -> list[Remedy]:
     """The remedies of an open case, best first, each with what it did for such cases before and
-    why this person may not use it. A closed case has none."""
+    why this person may not use it. A closed case has none. ``chosen`` is the field that the
+    person wants to correct."""
     if not case.is_open:
         return []
     subject = subject_of(case)
@@ -39,7 +41,10 @@ def remedies_for(case: ExceptionCase, principal: Principal) -> list[Remedy]:
     members = family_members(principal, case.family_id).count()
     codes = ranked(remedies_of(facts_of(case, subject)), evidence)
     return [
-        _remedy(code, case, subject, principal, evidence.get(code, Evidence()), members)
+        replace(
+            _remedy(code, case, subject, principal, evidence.get(code, Evidence()), members),
+            fields=fields_of(code, case, subject, chosen),
+        )
         for code in codes
     ]
 
@@ -77,7 +82,6 @@ def _remedy(
         note=words.note,
         scope=words.scope,
         scope_note=_behind(subject) if code == SKIP else words.scope_note,
-        fields=fields_of(code, case, subject),
         held=evidence.held,
         tried=evidence.tried,
         members=members if code == MAP_VALUE else 1,

@@ -20,7 +20,8 @@ class Choice:
 @dataclass(frozen=True, slots=True)
 class Field:
     """An input of a remedy's form. ``kind`` is text, textarea, json, select or check; ``options``
-    are values known for a text, to choose from."""
+    are values known for a text, to choose from. On another choice of one that ``steers`` the form
+    is asked for anew: other inputs hang on it."""
 
     name: str
     label: str
@@ -30,6 +31,7 @@ class Field:
     required: bool = True
     choices: tuple[Choice, ...] = ()
     options: tuple[str, ...] = ()
+    steers: bool = False
 
 
 @dataclass(frozen=True, slots=True)

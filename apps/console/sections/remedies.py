@@ -36,12 +36,15 @@ def offers_of(case: ExceptionCase, principal: Principal) -> Offers:
 
 
 class RemedyForm(GuardedForm):
-    """The inputs that a remedy asks for."""
+    """The inputs that a remedy asks for; ``url`` gives them anew for another choice."""
 
-    def __init__(self, *args: Any, remedy: Remedy, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, remedy: Remedy, url: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for field in remedy.fields:
             self.fields[field.name] = _form_field(field)
+            if field.steers:
+                anew = {"hx-get": url, "hx-trigger": "change", "hx-target": "#case-dialog"}
+                self.fields[field.name].widget.attrs.update(anew)
 
     def params(self) -> dict[str, Any]:
         """What the person filled in."""

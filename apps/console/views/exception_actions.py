@@ -153,15 +153,18 @@ def _apply(
 def remedy(request: ConsoleRequest, number: str, code: str) -> HttpResponse:
     """A remedy's form, and applying it. The service checks the permission of the remedy."""
     case = visible_case(request, number)
-    found = next((r for r in remedies_for(case, request.principal) if r.code == code), None)
+    asked = request.POST if request.method == "POST" else request.GET
+    remedies = remedies_for(case, request.principal, chosen=asked.get("field", ""))
+    found = next((r for r in remedies if r.code == code), None)
     if found is None:
         raise Http404("This remedy does not fit the case any more.")
     url = reverse("exception-remedy", args=[case.reference, code])
     dialog = Dialog("exception-remedy", found.title, found.title, found.note, danger=found.poor)
+    again = url if in_panel(request) else f"{url}?full=1"
     if request.method == "GET":
-        form = RemedyForm(initial={"rev": case.rev}, remedy=found)
+        form = RemedyForm(initial={"rev": case.rev}, remedy=found, url=again)
         return show_dialog(request, case, form, dialog, url=url)
-    form = RemedyForm(request.POST, remedy=found)
+    form = RemedyForm(request.POST, remedy=found, url=again)
     return carry_out(
         request, case, form, dialog, lambda: _apply(request, case, form, code, form.params()), url
     )

@@ -18,6 +18,7 @@ from apps.exceptions.models import DeadLetter, ExceptionCase
 from apps.jobs.models import Batch
 from apps.mappings.models import MappingVersion
 from apps.users.models import User
+from scenario.forms import read_form
 from tests.factories.world import World
 
 SignIn = Callable[[str], Client]
@@ -135,6 +136,26 @@ def test_remedy_form_shows_what_is_known(signed_in: SignIn, world: World) -> Non
     response = signed_in("mara").get(f"/exceptions/{world.cases[0].reference}/remedies/map_value/")
     assert response.status_code == 200
     assert 'value="PLAT-ENT-36"' in response.text
+
+
+def test_another_field_to_correct_comes_with_its_own_value(
+    signed_in: SignIn, world: World
+) -> None:
+    customer = Customer.objects.get(number="CUS-20418")
+    case = next(c for c in world.cases if c.code == "missing_dimension")
+    facts = {"record_type": "customer", "record_id": str(customer.id), "field": "vat_id"}
+    ExceptionCase.objects.filter(pk=case.pk).update(facts=facts)
+    client, url = signed_in("mara"), f"/exceptions/{case.reference}/remedies/correct_master_data/"
+    first = client.get(url).text
+    assert f'hx-get="{url}"' in first
+    assert 'hx-target="#case-dialog"' in first
+    form = read_form(client.get(url, {"field": "city", "full": "1"}).text)
+    assert (form["field"], form["value"]) == ("city", customer.city)
+    assert "City is" in client.get(url, {"field": "city"}).text
+    refused = post(client, case, "remedies/correct_master_data", field="city", value=customer.city)
+    assert refused.status_code == 422
+    assert "City has this value already." in refused.text
+    assert "City is" in refused.text
 
 
 def test_mapping_a_value_waits_for_a_second_person(signed_in: SignIn, world: World) -> None:

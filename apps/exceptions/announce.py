@@ -30,18 +30,25 @@ def case_event(case: ExceptionCase, what: str) -> NewEvent:
             "owner": case.owner_label,
             "resolution": case.resolution,
             "note": case.resolution_note,
+            "closed_by": case.closed_by_label,
             "seen": case.seen,
         },
     )
 
 
-def family_event(family: ExceptionFamily, what: str) -> NewEvent:
+def family_event(family: ExceptionFamily, what: str, *, closed_by: str = "") -> NewEvent:
+    """``exception_family.<what>``; ``closed_by`` are the people whose work ended its last case."""
     return NewEvent(
         type=f"exception_family.{what}",
         aggregate_type="exception_family",
         aggregate_id=family.id,
         legal_entity_id=family.legal_entity_id,
-        data={"number": family.number, "code": family.code, "title": family.title},
+        data={
+            "number": family.number,
+            "code": family.code,
+            "title": family.title,
+            "closed_by": closed_by,
+        },
     )
 
 

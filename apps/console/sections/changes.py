@@ -33,16 +33,23 @@ def change_of(event: Event, platforms: Platforms | None = None) -> Change:
     subject = event.data.get("name") or event.data.get("title") or event.data.get("label") or ""
     words = f"{subject or about} {what}".replace("_", " ")
     note = event.data.get("reason") or event.data.get("error") or event.data.get("step")
-    by = event.actor_label if event.actor_kind == "user" else ""
+    by = people_behind(event)
     notes = [str(part).replace("_", " ") for part in (note, by) if part]
     tone = _TONES.get(what, "")
     title = words[:1].upper() + words[1:]
     return Change(event.occurred_at, title, " · ".join(notes)[:120], _url(about, event), tone)
 
 
+def people_behind(event: Event) -> str:
+    """Who did it; where the hub carried a remedy through, the people whose remedy it was."""
+    if event.actor_kind == "user":
+        return event.actor_label
+    return str(event.data.get("closed_by") or "")
+
+
 def _plain(event: Event, platforms: Platforms) -> Change:
     about, what = event.type.split(".", 1)
-    by = event.actor_label if event.actor_kind == "user" else ""
+    by = people_behind(event)
     notes = [part for part in (event_note(event), by) if part]
     title = what_happened(event, platforms)
     tone = _TONES.get(what, "")

@@ -16,6 +16,7 @@ from apps.collaboration.selectors import list_comments
 from apps.console.presentation.timeline import Timeline
 from apps.console.presentation.words import in_words
 from apps.console.sections.case_rows import CaseRow, case_row, case_rows
+from apps.console.sections.changes import people_behind
 from apps.console.sections.messages import message_words
 from apps.console.sections.subjects import (
     LANES,
@@ -309,7 +310,7 @@ def activity_of(case: ExceptionCase, principal: Principal) -> tuple[Entry, ...]:
     entries = [Entry(c.author_label, f"“{c.body}”", c.created_at) for c in comments]
     happened = Event.objects.filter(aggregate_id=case.id).exclude(type="comment.added")
     for event in happened.order_by("-id")[:30]:
-        who = event.actor_label if event.actor_kind == "user" else ""
+        who = people_behind(event)
         entries.append(Entry(who, event_words(event), event.occurred_at))
     return tuple(sorted(entries, key=lambda entry: entry.at, reverse=True))
 
@@ -318,5 +319,5 @@ def event_words(event: Event) -> str:
     """An event as the end of a sentence: ``assigned this``, ``Opened``."""
     what = event.type.rsplit(".", 1)[-1].replace("_", " ")
     note = str(event.data.get("reason") or event.data.get("note") or "")
-    words = f"{what} this" if event.actor_kind == "user" else what.capitalize()
+    words = f"{what} this" if people_behind(event) else what.capitalize()
     return f"{words}: {note}" if note else words

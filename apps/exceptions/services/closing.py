@@ -3,6 +3,7 @@
 import datetime as dt
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from apps.core.fsm import transition_rows, transition_set
@@ -18,6 +19,20 @@ from apps.exceptions.types import Subject
 CAUSE_GONE = "cause_gone"
 
 
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """How a case ends, why, and the people it is owed to: nobody where its cause went away."""
+
+    resolution: str
+    note: str
+    closed_by: str
+
+
+def _person(actor: Actor) -> str:
+    """The name a case is closed under; the parts of the hub that act have none to show."""
+    return "" if actor.kind == "system" else actor.label
+
+
 def close_cases(
     ids: Sequence[uuid.UUID],
     *,
@@ -26,9 +41,14 @@ def close_cases(
     actor: Actor,
     now: dt.datetime,
     revs: Revisions | None = None,
+    credit: str = "",
 ) -> list[ExceptionCase]:
-    """Resolve open cases with how and why; a family without open cases is resolved with them."""
-    return _end("resolve", "resolved", ids, (resolution, note), actor, now, revs)
+    """Resolve open cases with how and why; a family without open cases is resolved with them.
+
+    ``credit`` names the people whose remedy it was where the hub closes the case.
+    """
+    why = _Ending(resolution, note, credit or _person(actor))
+    return _end("resolve", "resolved", ids, why, actor, now, revs)
 
 
 def dismiss_cases(
@@ -41,7 +61,8 @@ def dismiss_cases(
     revs: Revisions | None = None,
 ) -> list[ExceptionCase]:
     """Close open cases without their subject going on (discarded, not a problem)."""
-    return _end("dismiss", "dismissed", ids, (resolution, note), actor, now, revs)
+    why = _Ending(resolution, note, _person(actor))
+    return _end("dismiss", "dismissed", ids, why, actor, now, revs)
 
 
 def close_for_subjects(
@@ -63,43 +84,43 @@ def _end(
     move: str,
     told: str,
     ids: Sequence[uuid.UUID],
-    why: tuple[str, str],
+    why: _Ending,
     actor: Actor,
     now: dt.datetime,
     revs: Revisions | None,
 ) -> list[ExceptionCase]:
     with acting(actor):
         cases = [c for c in lock_cases(ids, revs) if c.state in OPEN_STATES]
-        rows = [(case.id, _ending(case, why, actor, now)) for case in cases]
+        rows = [(case.id, _ending(case, why, now)) for case in cases]
         moved = transition_rows(ExceptionCase, move, rows)
         ended = list(ExceptionCase.objects.filter(id__in=moved).order_by("id"))
         publish_events([case_event(c, told) for c in ended], actor=actor, now=now)
-        _resolve_families({c.family_id for c in ended}, actor, now)
+        _resolve_families({c.family_id: c.closed_by_label for c in ended}, actor, now)
     return ended
 
 
-def _ending(
-    case: ExceptionCase, why: tuple[str, str], actor: Actor, now: dt.datetime
-) -> dict[str, Any]:
+def _ending(case: ExceptionCase, why: _Ending, now: dt.datetime) -> dict[str, Any]:
     return {
-        "resolution": why[0],
-        "resolution_note": why[1],
+        "resolution": why.resolution,
+        "resolution_note": why.note,
         "closed_at": now,
-        "closed_by_label": actor.label,
+        "closed_by_label": why.closed_by[:120],
         "snoozed_until": None,
         "rev": case.rev + 1,
     }
 
 
-def _resolve_families(ids: set[uuid.UUID], actor: Actor, now: dt.datetime) -> None:
+def _resolve_families(closed_by: dict[uuid.UUID, str], actor: Actor, now: dt.datetime) -> None:
+    """Resolve the families without open cases, with who closed the last one of each."""
     held = set(
-        ExceptionCase.objects.filter(family_id__in=ids, state__in=OPEN_STATES).values_list(
+        ExceptionCase.objects.filter(family_id__in=closed_by, state__in=OPEN_STATES).values_list(
             "family_id", flat=True
         )
     )
-    moved = transition_set(ExceptionFamily, "resolve", sorted(ids - held))
+    moved = transition_set(ExceptionFamily, "resolve", sorted(set(closed_by) - held))
     families = ExceptionFamily.objects.filter(id__in=moved)
-    publish_events([family_event(f, "resolved") for f in families], actor=actor, now=now)
+    told = [family_event(f, "resolved", closed_by=closed_by[f.id]) for f in families]
+    publish_events(told, actor=actor, now=now)
 
 
 def reopen_cases(

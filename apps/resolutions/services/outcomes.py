@@ -2,18 +2,20 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from apps.approvals.models import Approval
 from apps.core.principal import system_actor
 from apps.events.services import acting
 from apps.exceptions.selectors import open_cases_of, open_letters_of
 from apps.exceptions.services import close_cases, close_for_subjects, settle_dead_letters
+from apps.exceptions.services.closing import CAUSE_GONE
 from apps.exceptions.types import Subject
 from apps.ingestion.models import InboundEvent
 from apps.ingestion.services import discard_events
 from apps.resolutions.models import Resolution
 from apps.resolutions.services.batch_items import settle_items
-from apps.resolutions.services.records import FAILED, HELD, UNSETTLED, settle
+from apps.resolutions.services.records import FAILED, HELD, STARTED, UNSETTLED, settle
 
 RESOLVER = system_actor("resolutions")
 SUPERSEDED = "superseded"
@@ -21,16 +23,19 @@ SUPERSEDED = "superseded"
 
 def close_succeeded(subjects: Sequence[tuple[Subject, str]], *, now: dt.datetime) -> None:
     """Subjects went through: their open cases close with the reason, under the remedy that was
-    under way or because the cause is gone; their dead letters are settled."""
+    under way and in the names of its people, or because the cause is gone; their dead letters are
+    settled."""
     reasons = dict(subjects)
     with acting(RESOLVER):
         cases = open_cases_of(list(reasons))
         remedies = _under_way([case.id for case in cases.values()])
+        people = _people(remedies)
         for subject, case in cases.items():
             close_cases(
                 [case.id],
-                resolution=remedies.get(case.id, "cause_gone"),
+                resolution=remedies[case.id].remedy if case.id in remedies else CAUSE_GONE,
                 note=reasons[subject],
+                credit=people.get(case.id, ""),
                 actor=RESOLVER,
                 now=now,
             )
@@ -38,9 +43,24 @@ def close_succeeded(subjects: Sequence[tuple[Subject, str]], *, now: dt.datetime
             settle_dead_letters([subject], reason=reasons[subject], actor=RESOLVER, now=now)
 
 
-def _under_way(case_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, str]:
+def _under_way(case_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Resolution]:
     rows = Resolution.objects.filter(case_id__in=case_ids, outcome__in=UNSETTLED)
-    return dict(rows.order_by("created_at").values_list("case_id", "remedy"))
+    return {row.case_id: row for row in rows.order_by("created_at")}
+
+
+def _people(remedies: Mapping[uuid.UUID, Resolution]) -> dict[uuid.UUID, str]:
+    """Who is owed each remedy: who asked for it, and the second person where one approved it. One
+    that still waits for its approval did nothing."""
+    asked = [row.approval_id for row in remedies.values() if row.approval_id]
+    approvals = Approval.objects.filter(id__in=asked, state="approved") if asked else ()
+    checkers = {approval.id: approval.decided_by_label for approval in approvals}
+    return {
+        case_id: f"{row.actor_label}, approved by {checkers[row.approval_id]}"
+        if row.approval_id in checkers
+        else row.actor_label
+        for case_id, row in remedies.items()
+        if row.outcome == STARTED or row.approval_id in checkers
+    }
 
 
 def supersede_older(event_ids: Sequence[uuid.UUID], *, now: dt.datetime) -> None:

@@ -11,8 +11,10 @@ from pytest_django import DjangoAssertNumQueries
 
 from apps.core.fsm import transition_set
 from apps.core.ids import uuid7
-from apps.events.services import acting
+from apps.events.services import acting, publish_events
+from apps.exceptions.announce import family_event
 from apps.exceptions.models import DeadLetter, ExceptionCase
+from apps.exceptions.services import close_cases
 from apps.monitoring.models import Journey
 from apps.organisation.models import PostingPeriod
 from apps.workflows.models import WorkflowRun
@@ -169,3 +171,22 @@ def test_the_period_that_ends_next_is_named_here_and_on_the_queue(
     assert f"{month:%b %Y} ends in 3 days" in client.get("/exceptions/").text
     of_one = client.get(f"/exceptions/?entity={world.entities['DE01'].pk}").text
     assert f"{month:%b %Y} ends in 9 days" in of_one
+
+
+def test_the_people_of_a_remedy_are_named_where_the_hub_closed_the_case(
+    signed_in: SignIn, world: World
+) -> None:
+    case = world.cases[1]
+    closed = close_cases(
+        [case.pk], resolution="retry", note="Posted.", actor=TESTS,
+        now=dt.datetime.now(dt.UTC), credit="Mara, approved by Anton",
+    )  # fmt: skip
+    assert closed[0].closed_by_label == "Mara, approved by Anton"
+    client = signed_in("ada")
+    page = client.get(f"/exceptions/{case.reference}/").text
+    assert "Mara, approved by Anton" in page
+    with acting(TESTS):
+        event = family_event(case.family, "resolved", closed_by="Mara, approved by Anton")
+        publish_events([event], actor=TESTS, now=dt.datetime.now(dt.UTC))
+    told = [change.note for change in client.get("/").context["today"].changes]
+    assert "Mara, approved by Anton" in told

@@ -21,6 +21,7 @@ from tests.builders.stuck import (
     make_connection,
     make_posting,
     make_value_map,
+    move_posting,
     open_case,
 )
 
@@ -84,6 +85,10 @@ def test_a_mapped_value_settles_the_whole_family_after_approval(entities, netsui
         list(Resolution.objects.values_list("remedy", "outcome")) == [("map_value", "started")] * 3
     )
     assert Event.objects.filter(type="posting.requeued").first().actor_kind == "user"
+    posting = postings[0]
+    move_posting(posting.id, "send", "post", "confirm")
+    deliver("posting.confirmed", "posting", posting.id, now, document="INV-1")
+    assert _case(cases[0]).closed_by_label == "Mara, approved by Ada"
 
 
 def test_a_rejected_proposal_is_a_remedy_that_failed(entities, netsuite, mara, now):

@@ -82,6 +82,8 @@ def test_retry_closes_the_case_once_the_posting_is_confirmed(entities, netsuite,
     closed = _case(case)
     assert (closed.state, closed.resolution) == ("resolved", "retry")
     assert closed.resolution_note == "INV-1 was posted and confirmed."
+    assert closed.closed_by_label == "Mara"
+    assert Event.objects.get(type="exception_family.resolved").data["closed_by"] == "Mara"
     deliver("exception.resolved", "exception_case", case.id, now)
     tried = Resolution.objects.get()
     assert (tried.outcome, tried.outcome_note) == ("held", "INV-1 was posted and confirmed.")

@@ -3,12 +3,12 @@
 import csv
 import datetime as dt
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import django_filters
 from django.core.paginator import Page, Paginator
-from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import render
 
@@ -16,6 +16,7 @@ from apps.console.requests import ConsoleRequest, wants
 
 PAGE_SIZE = 50
 EXPORT_LIMIT = 50_000
+Choices = Sequence[tuple[str, str]] | Callable[[], Sequence[tuple[str, str]]]
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -57,6 +58,14 @@ class Column:
     css: str = ""
 
 
+class Ticks(django_filters.MultipleChoiceFilter):
+    """The rows with any of the values that are ticked in a menu. ``choices`` that are read from a
+    table are given as a function, which is called for each request."""
+
+    def __init__(self, column: str, choices: Choices) -> None:
+        super().__init__(field_name=column, choices=choices, distinct=False)
+
+
 def filter_menu(
     request: ConsoleRequest, name: str, label: str, options: Iterable[tuple[str, str]]
 ) -> FilterMenu:
@@ -64,15 +73,6 @@ def filter_menu(
     chosen = set(request.GET.getlist(name))
     choices = tuple(Choice(value, text, value in chosen) for value, text in options)
     return FilterMenu(name, label, choices, severity=name == "severity")
-
-
-def only(queryset: QuerySet[Any], request: ConsoleRequest, **fields: str) -> QuerySet[Any]:
-    """Narrow rows by request parameters: ``only(rows, request, parameter="column")``."""
-    for parameter, column in fields.items():
-        values = [value for value in request.GET.getlist(parameter) if value]
-        if values:
-            queryset = queryset.filter(**{f"{column}__in": values})
-    return queryset
 
 
 def page_of(

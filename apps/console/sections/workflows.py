@@ -13,6 +13,7 @@ from django.db.models import Q, QuerySet
 from django.urls import reverse
 
 from apps.approvals.selectors import approvals_of
+from apps.console.listing import Ticks
 from apps.console.presentation.timeline import Timeline
 from apps.console.presentation.words import in_words
 from apps.console.sections.changes import Change, change_of
@@ -25,6 +26,7 @@ from apps.postings.models import Attempt, Posting
 from apps.postings.selectors import attempts_of
 from apps.workflows.models import Step, WorkflowRun
 from apps.workflows.policies import OPEN_RUNS
+from apps.workflows.registry import all_definitions
 from apps.workflows.selectors import steps_of
 
 STATES = (
@@ -38,12 +40,17 @@ _KIND_WORDS = {
 _STANDS_AT = ("failed", "running", "waiting", "pending")
 
 
+def every_definition() -> list[tuple[str, str]]:
+    """Name and title of each workflow, once for all its versions."""
+    return list({d.name: d.title for d in all_definitions()}.items())
+
+
 class RunFilter(django_filters.FilterSet):
     """Filters of the list of runs."""
 
     q = django_filters.CharFilter(method="search")
-    state = django_filters.MultipleChoiceFilter(choices=[(s, s) for s in STATES])
-    definition = django_filters.CharFilter(field_name="definition")
+    state = Ticks("state", [(s, s) for s in STATES])
+    definition = Ticks("definition", every_definition)
 
     class Meta:
         model = WorkflowRun

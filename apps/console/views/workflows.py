@@ -8,11 +8,16 @@ from django.shortcuts import render
 from apps.console.access import page
 from apps.console.listing import Column, filter_menu, page_of, render_list
 from apps.console.requests import ConsoleRequest, wants
-from apps.console.sections.workflows import STATES, RunFilter, run_detail, run_rows
+from apps.console.sections.workflows import (
+    STATES,
+    RunFilter,
+    every_definition,
+    run_detail,
+    run_rows,
+)
 from apps.core.clock import utc_now
 from apps.users.policies import may
 from apps.workflows.models import WorkflowRun
-from apps.workflows.registry import all_definitions
 from apps.workflows.selectors import list_runs
 
 COLUMNS = (
@@ -29,13 +34,12 @@ def workflows(request: ConsoleRequest) -> HttpResponse:
         request.GET, queryset=list_runs(request.principal).select_related("legal_entity")
     ).qs
     shown = page_of(rows, request)
-    definitions = [(d.name, d.title) for d in all_definitions()]
     context = {
         "heading": "Workflows",
         "watch": "queue.runs",
         "menus": [
             filter_menu(request, "state", "State", [(s, s.capitalize()) for s in STATES]),
-            filter_menu(request, "definition", "Workflow", definitions),
+            filter_menu(request, "definition", "Workflow", every_definition()),
         ],
         "columns": COLUMNS,
         "page": shown,

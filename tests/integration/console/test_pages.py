@@ -1,7 +1,9 @@
 """Every page opens for those who may open it, in few queries, and says who may otherwise."""
 
 import re
+from collections import Counter
 from collections.abc import Callable
+from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
@@ -207,3 +209,34 @@ SEARCHES = (
 def test_odd_characters_in_a_search_are_no_server_error(signed_in: SignIn, path: str) -> None:
     for text in ("%00", "%C2%B2", "EXC-%C2%B2"):  # ² counts as a digit, but is no number
         assert signed_in("mara").get(f"{path}?q={text}").status_code in {200, 302}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/exceptions/?view=open", "/orders/?view=all", "/workflows/?", "/messages/?view=in",
+        "/messages/?view=refused", "/messages/?view=calls", "/batches/?", "/mappings/?",
+        "/audit/?",
+    ],
+)  # fmt: skip
+def test_two_ticks_of_a_menu_list_the_rows_of_both(signed_in: SignIn, path: str) -> None:
+    client = signed_in("ada")
+
+    def found(**ticks: list[str]) -> int:
+        page = client.get(f"{path}&{urlencode(ticks, doseq=True)}").context["page"]
+        return int(page.paginator.count)
+
+    menus = client.get(path).context["menus"]
+    assert menus
+    for menu in menus:
+        counts = Counter({c.value: found(**{menu.name: [c.value]}) for c in menu.choices[:6]})
+        both = counts.most_common(2)
+        ticked = [value for value, _ in both]
+        assert found(**{menu.name: ticked}) == sum(rows for _, rows in both), menu.name
+
+
+@pytest.mark.parametrize(
+    "path", ["/messages/?view=calls&connection=x", "/workflows/?definition=x"]
+)
+def test_a_tick_that_nobody_offers_does_not_narrow(signed_in: SignIn, path: str) -> None:
+    assert signed_in("ada").get(path).status_code == 200

@@ -20,7 +20,7 @@ from apps.console.presentation.navigation import (
 )
 from apps.core.clock import utc_now
 from apps.core.principal import Principal
-from apps.exceptions.models import OPEN_STATES, DeadLetter, ExceptionCase
+from apps.exceptions.models import AWAKE, DeadLetter, ExceptionCase
 from apps.jobs.models import Batch
 from apps.reconciliation.models import Break
 from apps.users.models import Role
@@ -68,7 +68,7 @@ def role_label(principal: Principal) -> str:
 def navigation_figures(principal: Principal, now: dt.datetime) -> dict[str, int]:
     """Open work by page, in one statement; ``late`` is what is past its SLA, ``approvals`` what
     this person may decide."""
-    cases = ExceptionCase.objects.visible_to(principal).filter(state__in=OPEN_STATES)
+    cases = ExceptionCase.objects.visible_to(principal).filter(state__in=AWAKE)
     troubled = Q(state__in=["paused", "draining"]) | ~Q(circuit="closed")
     parts = {
         "exceptions": cases,

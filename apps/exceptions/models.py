@@ -16,6 +16,8 @@ class Severity(models.TextChoices):
 
 
 OPEN_STATES = ("open", "assigned", "snoozed", "reopened")
+# What the queues hold and every count of open work means: a snoozed case is hidden from both.
+AWAKE = ("open", "assigned", "reopened")
 
 
 class ExceptionFamily(Record):

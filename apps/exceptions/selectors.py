@@ -13,6 +13,7 @@ from django.utils import timezone
 from apps.core.principal import Principal
 from apps.core.scoping import ScopedQuerySet
 from apps.exceptions.models import (
+    AWAKE,
     OPEN_STATES,
     DeadLetter,
     ExceptionCase,
@@ -24,7 +25,8 @@ from apps.exceptions.types import VIEWS, CaseFilter, Neighbours, StripTotals, Su
 
 SOON = dt.timedelta(hours=1)
 WALK_LIMIT = 2000
-AWAKE = ("open", "assigned", "reopened")
+# Whether people are named for the end of a case, or its cause went away without anybody.
+CLOSED_BY = {"people": ~Q(closed_by_label=""), "nobody": Q(closed_by_label="")}
 OPEN_LETTERS = ("parked", "redriving")
 
 # Names of orders a list may ask for; a leading minus turns one round.
@@ -48,7 +50,7 @@ def _view(name: str, principal: Principal, now: dt.datetime) -> Q:
     owner = _user_id(principal)
     conditions = {
         "open": awake,
-        "mine": Q(state__in=OPEN_STATES, owner_id=owner) if owner else Q(pk__isnull=True),
+        "mine": awake & Q(owner_id=owner) if owner else Q(pk__isnull=True),
         "unassigned": awake & Q(owner_id__isnull=True),
         "at_risk": awake & Q(sla_due_at__lte=now + SOON),
         "critical": awake & Q(severity=Severity.CRITICAL),
@@ -97,6 +99,10 @@ def _narrowed(principal: Principal, filters: CaseFilter) -> ScopedQuerySet:
         cases = cases.filter(owner_id=filters.owner_id)
     if filters.family_id:
         cases = cases.filter(family_id=filters.family_id)
+    if filters.closed_since:
+        cases = cases.filter(closed_at__gt=filters.closed_since)
+    if filters.closed_by in CLOSED_BY:
+        cases = cases.filter(CLOSED_BY[filters.closed_by])
     return cases.filter(_matches(filters.text.strip())) if filters.text.strip() else cases
 
 

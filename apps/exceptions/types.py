@@ -60,7 +60,7 @@ class CaseFilter:
     """What a list of cases is narrowed to; an empty value does not narrow.
 
     ``view`` is one of ``VIEWS``; ``text`` is a number, a document, a customer or words of the
-    title.
+    title; ``closed_by`` is ``people`` or ``nobody``.
     """
 
     view: str = "open"
@@ -73,6 +73,8 @@ class CaseFilter:
     entity_ids: tuple[uuid.UUID, ...] = ()
     owner_id: uuid.UUID | None = None
     family_id: uuid.UUID | None = None
+    closed_since: dt.datetime | None = None
+    closed_by: str = ""
     text: str = ""
 
 

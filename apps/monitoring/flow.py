@@ -11,12 +11,10 @@ from django.db.models import Count, Q, Sum
 
 from apps.core.ids import first_uuid7
 from apps.core.principal import Principal
-from apps.exceptions.models import OPEN_STATES, ExceptionCase
+from apps.exceptions.models import AWAKE, OPEN_STATES, ExceptionCase
 from apps.exceptions.reporting import ReportingRates
-from apps.exceptions.services.closing import CAUSE_GONE
 from apps.monitoring.policies import BANDS, band_of, bands_of_way
 from apps.monitoring.types import BandFigures, FlowFigures, SinceLastVisit
-from apps.resolutions.models import Resolution
 from apps.workflows.models import Step, WorkflowRun
 
 IN_FLIGHT = ("pending", "running", "waiting", "failed", "paused", "compensating")
@@ -59,7 +57,8 @@ def flow_bands(
     the reporting currency, or that of the rates given.
 
     Each open case counts once, at the platform it is stuck before, so that the stuck counts add
-    up to the open cases; a run without a case counts once, at its foremost unfinished step.
+    up to the open cases and the snoozed ones, whose documents stand as well; a run without a case
+    counts once, at its foremost unfinished step.
     """
     cases = _cases(principal, entity_id)
     documents = [_stuck(case) for case in cases]
@@ -189,7 +188,7 @@ def since_last_visit(
 ) -> SinceLastVisit:
     """How the number of open cases came to be what it is. The terms add up.
 
-    A case cleared itself when its cause went away without anybody trying a remedy.
+    A case cleared itself when nobody is named for its end: its cause went away.
     """
     relevant = ExceptionCase.objects.visible_to(principal).filter(
         Q(state__in=OPEN_STATES) | Q(closed_at__gt=since)
@@ -198,18 +197,13 @@ def since_last_visit(
         relevant = relevant.filter(legal_entity_id=entity_id)
     rows = list(
         relevant.values_list(
-            "id", "opened_at", "state", "resolution", "closed_at", "amount_at_risk", "currency",
+            "opened_at", "state", "closed_by_label", "closed_at", "amount_at_risk", "currency",
             named=True,
         )
     )  # fmt: skip
     closed = [row for row in rows if row.state not in OPEN_STATES]
-    tried = set(
-        Resolution.objects.filter(case_id__in=[row.id for row in closed]).values_list(
-            "case_id", flat=True
-        )
-    )
-    alone = [row for row in closed if row.resolution == CAUSE_GONE and row.id not in tried]
-    standing = [row for row in rows if row.state in OPEN_STATES]
+    alone = [row for row in closed if not row.closed_by_label]
+    standing = [row for row in rows if row.state in AWAKE]
     rates = rates or ReportingRates(now.date())
     worths = (rates.convert(row.amount_at_risk, row.currency) for row in standing)
     opened = [row.opened_at for row in rows if row.opened_at > since]
@@ -219,6 +213,7 @@ def since_last_visit(
         opened=len(opened),
         closed_by_people=len(closed) - len(alone),
         cleared_themselves=len(alone),
+        snoozed=len(rows) - len(closed) - len(standing),
         now=len(standing),
         amount_now=sum((worth or Decimal(0) for worth in worths), Decimal(0)),
         currency=rates.currency,

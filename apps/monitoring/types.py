@@ -228,8 +228,9 @@ class FlowFigures:
 
 @dataclass(frozen=True, slots=True)
 class SinceLastVisit:
-    """before + opened - closed_by_people - cleared_themselves = now.
+    """before + opened - closed_by_people - cleared_themselves - snoozed = now.
 
+    ``now`` is what the queue lists as open; what is snoozed is hidden there.
     ``opened_at`` and ``cleared_at`` are the latest of these moments.
     """
 
@@ -238,6 +239,7 @@ class SinceLastVisit:
     opened: int
     closed_by_people: int
     cleared_themselves: int
+    snoozed: int
     now: int
     amount_now: Decimal
     currency: str

@@ -65,8 +65,19 @@ def case_filter(query: QueryDict, user: User) -> CaseFilter:
         entity_ids=_uuids(query.getlist("entity")),
         owner_id=user.pk if "me" in query.getlist("owner") else None,
         family_id=next(iter(_uuids(query.getlist("family"))), None),
+        closed_since=_moment(query.get("closed_since", "")),
+        closed_by=query.get("closed_by", ""),
         text=query.get("q", ""),
     )
+
+
+def _moment(text: str) -> dt.datetime | None:
+    """An aware moment of an address, None for anything else."""
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
 
 
 def _uuids(texts: Sequence[str]) -> tuple[uuid.UUID, ...]:

@@ -179,13 +179,19 @@ def _equation(figures: SinceLastVisit, scope: Scope) -> list[Term]:
     local = timezone.localtime(figures.since)
     now_text = short_amount(figures.amount_now, figures.currency)
     open_cases = scope.list_url("exceptions", view="open")
-    closed = scope.list_url("exceptions", view="closed_today")
+    closed = {"view": "all", "closed_since": figures.since.isoformat()}
+    by_people = scope.list_url("exceptions", **closed, closed_by="people")
+    by_nobody = scope.list_url("exceptions", **closed, closed_by="nobody")
+    snoozed = Term(
+        _signed("−", figures.snoozed), "snoozed", scope.list_url("exceptions", view="snoozed")
+    )
     newest = scope.list_url("exceptions", view="open", sort="-opened")
     return [
         Term(f"{figures.before:,}", f"open {local:%a %H:%M}", open_cases),
         Term(_signed("+", figures.opened), "opened", newest),
-        Term(_signed("−", figures.closed_by_people), "closed by people", closed),
-        Term(_signed("−", figures.cleared_themselves), "cleared themselves", closed),
+        Term(_signed("−", figures.closed_by_people), "closed by people", by_people),
+        Term(_signed("−", figures.cleared_themselves), "cleared themselves", by_nobody),
+        *([snoozed] if figures.snoozed else []),
         Term(f"{figures.now:,}", f"open now, {now_text}", open_cases),
     ]
 
@@ -277,7 +283,9 @@ def _incidents(principal: Principal, scope: Scope, terms: SinceLastVisit) -> Ite
          f"{terms.now:,} open now", scope.list_url("exceptions", view="open", sort="-opened"),
          "near"),
         (terms.cleared_at, terms.cleared_themselves, "exception", "cleared without anybody",
-         "The cause went away", scope.list_url("exceptions", view="closed_today"), "good"),
+         "The cause went away",
+         scope.list_url("exceptions", view="all", closed_since=terms.since.isoformat(),
+                        closed_by="nobody"), "good"),
         (dead["last"], dead["n"], "message", "went to dead letters", dead["why"] or "",
          reverse("dead-letters"), "late"),
     )  # fmt: skip

@@ -14,7 +14,7 @@ from apps.core.ids import uuid7
 from apps.events.services import acting, publish_events
 from apps.exceptions.announce import family_event
 from apps.exceptions.models import DeadLetter, ExceptionCase
-from apps.exceptions.services import close_cases
+from apps.exceptions.services import close_cases, snooze_cases
 from apps.monitoring.models import Journey
 from apps.organisation.models import PostingPeriod
 from apps.workflows.models import WorkflowRun
@@ -190,3 +190,23 @@ def test_the_people_of_a_remedy_are_named_where_the_hub_closed_the_case(
         publish_events([event], actor=TESTS, now=dt.datetime.now(dt.UTC))
     told = [change.note for change in client.get("/").context["today"].changes]
     assert "Mara, approved by Anton" in told
+
+
+def test_what_is_counted_is_what_is_listed(signed_in: SignIn, world: World) -> None:
+    now = dt.datetime.now(dt.UTC)
+    awake, mended, gone, hidden = world.cases[:4]
+    close_cases([mended.pk], resolution="retry", note="", actor=TESTS, now=now, credit="Mara")
+    close_cases([gone.pk], resolution="cause_gone", note="", actor=TESTS, now=now)
+    hour = dt.timedelta(hours=1)
+    snooze_cases([hidden.pk], until=now + hour, actor=TESTS, now=now)
+    client = signed_in("ada")
+    page = client.get("/")
+    terms = {term.label.split(",")[0]: term for term in page.context["today"].equation}
+    for label, case in (
+        ("open now", awake), ("closed by people", mended), ("cleared themselves", gone),
+        ("snoozed", hidden),
+    ):  # fmt: skip
+        shown = client.get(terms[label].url).context["page"]
+        assert str(shown.paginator.count) == terms[label].text.lstrip("−")
+        assert case.pk in {row.pk for row in shown.paginator.object_list}
+    assert _navigation_count(page.text, "exceptions") == terms["open now"].text

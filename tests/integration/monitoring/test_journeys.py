@@ -12,7 +12,7 @@ from apps.core.principal import Principal
 from apps.events.models import Event
 from apps.events.services import acting, publish_events
 from apps.events.types import NewEvent
-from apps.exceptions.services import close_cases, open_cases
+from apps.exceptions.services import close_cases, open_cases, snooze_cases
 from apps.exceptions.types import CaseDraft
 from apps.mappings.models import ExternalReference, Mapping, MappingVersion, Translation
 from apps.monitoring.flow import flow_bands, since_last_visit
@@ -348,16 +348,17 @@ def test_the_terms_of_the_equation_add_up(world):
     since = world.now + MINUTE
     world.now = since + MINUTE
     new = [_case(world, None) for _ in range(2)]
-    close_cases([old[0].id], resolution="retry", note="", actor=world.actor, now=world.now)
-    Resolution.objects.create(case_id=old[1].id, remedy="retry", actor_id="1", actor_label="Mara")
-    for case in (old[1], new[0]):
-        close_cases([case.id], resolution="cause_gone", note="", actor=world.actor, now=world.now)
+    for case, credit in ((old[0], "Mara"), (old[1], "Mara, approved by Ada"), (new[0], "")):
+        close_cases(
+            [case.id], resolution="retry", note="", actor=world.actor, now=world.now, credit=credit
+        )
+    snooze_cases([new[1].id], until=since + 9 * MINUTE, actor=world.actor, now=world.now)
     terms = since_last_visit(_everyone(world), since=since, now=world.now)
     assert (terms.before, terms.opened, terms.closed_by_people, terms.cleared_themselves) == (
         3, 2, 2, 1,
     )  # fmt: skip
-    assert terms.now == 2
-    assert terms.amount_now == Decimal("2165.00")
+    assert (terms.snoozed, terms.now) == (1, 1)
+    assert terms.amount_now == Decimal("1082.50")
 
 
 def test_references_of_a_closed_case_are_gone(world):

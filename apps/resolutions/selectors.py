@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from django.db.models import Count, Q
 
+from apps.approvals.models import Approval
 from apps.core.principal import Principal
 from apps.core.scoping import ScopedQuerySet
 from apps.exceptions.models import ExceptionCase
@@ -23,11 +24,11 @@ from apps.resolutions.policies import (
     remedies_of,
 )
 from apps.resolutions.subjects import Subject, master_data_of, payload_of, subject_of
-from apps.resolutions.types import DECIDE, DISCARD, MAP_VALUE, SKIP, Evidence, Remedy
+from apps.resolutions.types import DECIDE, DISCARD, MAP_VALUE, SKIP, Evidence, Remedy, Waiting
 from apps.resolutions.words import words_of
 from apps.users.policies import may, who_may
 
-HELD, FAILED = "held", "failed"
+PROPOSED, HELD, FAILED = "proposed", "held", "failed"
 
 
 def remedies_for(case: ExceptionCase, principal: Principal, *, chosen: str = "") -> list[Remedy]:
@@ -40,13 +41,34 @@ def remedies_for(case: ExceptionCase, principal: Principal, *, chosen: str = "")
     evidence = evidence_of(case.code)
     members = family_members(principal, case.family_id).count()
     codes = ranked(remedies_of(facts_of(case, subject)), evidence)
-    return [
+    remedies = [
         replace(
             _remedy(code, case, subject, principal, evidence.get(code, Evidence()), members),
             fields=fields_of(code, case, subject, chosen),
         )
         for code in codes
     ]
+    waiting = waiting_for(case)
+    return [
+        replace(r, blocked=waiting.words) if waiting and r.code == waiting.remedy else r
+        for r in remedies
+    ]
+
+
+def waiting_for(case: ExceptionCase) -> Waiting | None:
+    """The proposal that a second person must decide before it can be made again: of this case, or
+    the mapping that a case of the same cause asked for."""
+    if not case.is_open:
+        return None
+    family = ExceptionCase.objects.filter(family_id=case.family_id).values("id")
+    own = Q(case_id=case.id) | Q(remedy=MAP_VALUE, case_id__in=family)
+    row = Resolution.objects.filter(own, outcome=PROPOSED).order_by("-created_at").first()
+    if row is None or row.approval_id is None:
+        return None
+    asked = Approval.objects.filter(id=row.approval_id, state="requested").first()
+    if asked is None:
+        return None
+    return Waiting(row.remedy, asked.code, asked.requested_by_label)
 
 
 def facts_of(case: ExceptionCase, subject: Subject) -> CaseFacts:

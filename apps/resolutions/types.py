@@ -58,6 +58,19 @@ class Remedy:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """A remedy that was proposed and waits for a second person: under which request, by whom."""
+
+    remedy: str
+    approval: str
+    asked_by: str
+
+    @property
+    def words(self) -> str:
+        return f"Waits for {self.approval}, asked by {self.asked_by}."
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """How often a remedy was tried on cases of one code, and how often it held."""
 

@@ -102,13 +102,24 @@ class RemedyOffer:
 
 
 @dataclass(frozen=True, slots=True)
+class Waits:
+    """The request that a proposed remedy waits for, and who made it."""
+
+    approval: str
+    url: str
+    asked_by: str
+
+
+@dataclass(frozen=True, slots=True)
 class Offers:
-    """What this person may do about a case; ``best`` is suggested first."""
+    """What this person may do about a case; ``best`` is suggested first, unless a remedy waits
+    for a second person already."""
 
     remedies: tuple[RemedyOffer, ...] = ()
     best: RemedyOffer | None = None
     can_retry: bool = False
     edit_url: str = ""
+    waits: Waits | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +151,7 @@ class CaseDetail:
     remedies: tuple[RemedyOffer, ...] = field(default=())
     can_retry: bool = True
     edit_url: str = ""
+    waits: Waits | None = None
     previous_url: str = ""
     next_url: str = ""
 
@@ -189,6 +201,7 @@ def case_detail(
         remedies=offers.remedies,
         can_retry=offers.can_retry,
         edit_url=offers.edit_url,
+        waits=offers.waits,
         previous_url=neighbours[0],
         next_url=neighbours[1],
     )

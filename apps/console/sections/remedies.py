@@ -6,11 +6,11 @@ from django import forms
 from django.urls import reverse
 
 from apps.console.forms import GuardedForm, SuggestInput
-from apps.console.sections.exception_detail import Offers, RemedyOffer
+from apps.console.sections.exception_detail import Offers, RemedyOffer, Waits
 from apps.core.principal import Principal
 from apps.exceptions.models import ExceptionCase
-from apps.resolutions.selectors import remedies_for
-from apps.resolutions.types import DISCARD, EDIT, RETRY, Field, Remedy
+from apps.resolutions.selectors import remedies_for, waiting_for
+from apps.resolutions.types import DISCARD, EDIT, RETRY, Field, Remedy, Waiting
 
 
 def offers_of(case: ExceptionCase, principal: Principal) -> Offers:
@@ -27,12 +27,19 @@ def offers_of(case: ExceptionCase, principal: Principal) -> Offers:
         if not remedy.blocked
     )
     by_code = {offer.code: offer for offer in remedies}
+    waiting = waiting_for(case)
     return Offers(
         remedies,
         next((offer for offer in remedies if offer.code != DISCARD), None),
         RETRY in by_code,
         by_code[EDIT].url if EDIT in by_code else "",
+        _waits(waiting) if waiting else None,
     )
+
+
+def _waits(waiting: Waiting) -> Waits:
+    url = reverse("approval", args=[waiting.approval])
+    return Waits(waiting.approval, url, waiting.asked_by)
 
 
 class RemedyForm(GuardedForm):

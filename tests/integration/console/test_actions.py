@@ -169,6 +169,16 @@ def test_mapping_a_value_waits_for_a_second_person(signed_in: SignIn, world: Wor
                                    subject_id__in=MappingVersion.objects.values("id"))  # fmt: skip
     assert request.state == "requested"
     assert fresh(case).is_open
+    sibling = next(c for c in world.cases[1:] if c.code == case.code)
+    ExceptionCase.objects.filter(pk=sibling.pk).update(family=case.family)
+    for waiting in (case, sibling):
+        panel = signed_in("ada").get(f"/exceptions/{waiting.reference}/panel/").text
+        words = " ".join(panel.split())
+        assert (
+            f'Waits for <a href="/approvals/{request.code}/">{request.code}</a>, asked by Mara.'
+            in words
+        )
+        assert "remedies/map_value" not in panel
 
 
 def test_missing_target_is_told_at_its_field(signed_in: SignIn, world: World) -> None:

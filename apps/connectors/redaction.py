@@ -49,12 +49,13 @@ def redact_body(content: bytes, content_type: str) -> str:
     return storable(text[:KEPT_CHARACTERS])
 
 
-def redact_document(value: Any) -> Any:
-    """A decoded JSON document with secrets and personal fields masked, at any depth."""
+def redact_document(value: Any, *, at_fault: str = "") -> Any:
+    """A decoded JSON document with secrets and personal fields masked, at any depth. A personal
+    field named ``at_fault`` is shown: nobody can mend a value that they may not read."""
     if isinstance(value, Mapping):
-        return {key: _field(str(key), item) for key, item in value.items()}
+        return {key: _field(str(key), item, at_fault) for key, item in value.items()}
     if isinstance(value, list):
-        return [redact_document(item) for item in value]
+        return [redact_document(item, at_fault=at_fault) for item in value]
     return value
 
 
@@ -66,10 +67,11 @@ def _redact_json(text: str) -> str:
     return json.dumps(redact_document(document), ensure_ascii=False)
 
 
-def _field(key: str, value: Any) -> Any:
+def _field(key: str, value: Any, at_fault: str) -> Any:
     if isinstance(value, Mapping | list):
-        return MASK if _SECRET.search(key) else redact_document(value)
-    return _masked(key, value)
+        return MASK if _SECRET.search(key) else redact_document(value, at_fault=at_fault)
+    is_shown = key == at_fault and not _SECRET.search(key)
+    return value if is_shown else _masked(key, value)
 
 
 def _masked(key: str, value: Any) -> Any:

@@ -11,8 +11,7 @@ from django.urls import reverse
 from apps.connectors.models import Exchange
 from apps.console.presentation.words import in_words
 from apps.console.requests import ConsoleRequest
-from apps.console.sections.redacted import field_lines
-from apps.console.sections.subjects import FieldLine
+from apps.console.sections.subjects import FieldLine, field_lines
 from apps.core.principal import Principal
 from apps.exceptions.models import DeadLetter
 from apps.exceptions.selectors import list_dead_letters

@@ -27,6 +27,7 @@ from apps.console.sections.subjects import (
     subject_of,
     timeline_of,
 )
+from apps.core.codec import to_json
 from apps.core.principal import Principal
 from apps.events.models import Event
 from apps.exceptions.models import OPEN_STATES, ExceptionCase
@@ -299,16 +300,21 @@ def payload_of(case: ExceptionCase, subject: Subject, mode: str) -> Payload:
     }
     modes = tuple(Mode(labels[m], f"{url}?mode={m}", m == chosen) for m in MODES)
     is_message = subject.message is not None
-    raw = {line.field: line.right or line.left for line in subject.fields}
+    right = "As edited" if is_message else "Sent"
     return Payload(
         chosen,
         modes,
         lines,
         len(subject.fields),
         "As it came" if is_message else "Meant",
-        "As edited" if is_message else "Sent",
-        json.dumps(raw, indent=1, ensure_ascii=False) if chosen == "raw" else "",
+        right if subject.has_two_sides else "",
+        _raw(subject.document) if chosen == "raw" else "",
     )
+
+
+def _raw(document: Any) -> str:
+    """The document itself: its own shape, numbers as numbers, nothing as null."""
+    return json.dumps(to_json(document), indent=1, ensure_ascii=False)
 
 
 def _difference(lines: Sequence[FieldLine]) -> str:

@@ -14,8 +14,8 @@ from apps.connectors.models import Connection, Exchange
 from apps.connectors.selectors import list_exchanges
 from apps.console.listing import Ticks, ViewTab
 from apps.console.presentation.words import in_words
-from apps.console.sections.redacted import body_text, field_lines, header_lines
-from apps.console.sections.subjects import FieldLine
+from apps.console.sections.redacted import body_text, header_lines
+from apps.console.sections.subjects import FieldLine, field_lines
 from apps.core.principal import Principal
 from apps.ingestion.models import InboundEvent, Quarantine
 from apps.ingestion.selectors import list_inbound, list_quarantine

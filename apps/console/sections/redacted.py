@@ -6,17 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from apps.connectors.redaction import redact_document, redact_headers
-from apps.console.sections.subjects import FieldLine, flatten
 
 MOST_TEXT = 20_000
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+")
 _TOKEN = re.compile(r"\b[A-Za-z0-9_\-]{40,}\b")
-
-
-def field_lines(document: Any) -> list[FieldLine]:
-    """A document field by field, private values masked."""
-    lines = flatten(redact_document(document))
-    return [FieldLine(path, text, "", "same") for path, text in lines.items()]
 
 
 def body_text(raw: bytes | memoryview | str) -> str:

@@ -3,7 +3,7 @@
 import datetime as dt
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.utils import timezone
@@ -11,9 +11,11 @@ from django.utils import timezone
 from apps.connectors.redaction import redact_document
 from apps.console.presentation.timeline import StepState, Timeline, TimelineStep
 from apps.console.presentation.words import in_words
+from apps.console.sections.redacted import masked
+from apps.core.codec import loads
 from apps.exceptions.models import ExceptionCase
 from apps.ingestion.models import InboundEvent
-from apps.postings.models import Attempt, Posting
+from apps.postings.models import STUCK, Attempt, Posting
 from apps.workflows.models import Step, WorkflowRun
 
 LANES = (
@@ -24,6 +26,8 @@ STATES: dict[str, StepState] = {
     "succeeded": "done", "failed": "failed", "running": "running", "waiting": "waiting",
     "compensated": "compensated",
 }  # fmt: skip
+# Fields at fault that the platforms do not name, by what they say is wrong.
+_FAULTS = {"period_closed": "posting_date"}
 LIST_STATES = {"succeeded": "done", "failed": "failed", "running": "run", "skipped": "done"}
 
 
@@ -39,7 +43,8 @@ class StepLine:
 
 @dataclass(frozen=True, slots=True)
 class FieldLine:
-    """One field of a payload: what the hub meant, and what was sent or expected."""
+    """One field of a payload: what the hub meant, and what was sent or expected. A document with
+    one side alone has nothing on the right."""
 
     field: str
     left: str
@@ -57,6 +62,8 @@ class Subject:
     steps: tuple[Step, ...] = ()
     attempts: tuple[Attempt, ...] = ()
     fields: tuple[FieldLine, ...] = field(default=())
+    document: Any = None  # what the fields are of, with private values masked
+    has_two_sides: bool = False  # something was sent, or edited
 
     @property
     def changed(self) -> int:
@@ -74,7 +81,10 @@ def subject_of(case: ExceptionCase) -> Subject:
         return _with_run(step.run if step else None, posting)
     if case.subject_type == "ingestion.event":
         message = InboundEvent.objects.filter(pk=case.subject_id).first()
-        return Subject(message=message, fields=tuple(_message_fields(message)))
+        lines, document, is_edited = _message_lines(message)
+        return Subject(
+            message=message, fields=tuple(lines), document=document, has_two_sides=is_edited
+        )
     return Subject()
 
 
@@ -92,7 +102,8 @@ def _posting(posting_id: uuid.UUID | None) -> Posting | None:
 def _with_run(run: WorkflowRun | None, posting: Posting | None, unmapped: str = "") -> Subject:
     steps = tuple(Step.objects.filter(run=run).order_by("position")) if run else ()
     tries = tuple(Attempt.objects.filter(posting=posting)) if posting else ()
-    return Subject(run, posting, None, steps, tries, tuple(_posting_fields(posting, unmapped)))
+    lines, document, was_sent = _posting_lines(posting, unmapped)
+    return Subject(run, posting, None, steps, tries, tuple(lines), document, was_sent)
 
 
 def timeline_of(
@@ -164,46 +175,109 @@ def flatten(value: Any, path: str = "") -> dict[str, str]:
     return lines
 
 
-def _posting_fields(posting: Posting | None, unmapped: str) -> list[FieldLine]:
-    """What was meant beside what was sent; the field at fault is marked.
+def field_lines(document: Any) -> list[FieldLine]:
+    """A document field by field, private values masked."""
+    lines = flatten(redact_document(document))
+    return [FieldLine(path, text, "", "same") for path, text in lines.items()]
+
+
+def _posting_lines(posting: Posting | None, unmapped: str) -> tuple[list[FieldLine], Any, bool]:
+    """What was meant beside what was sent with the field at fault marked, the document itself,
+    and whether there is anything to put beside what was meant.
 
     ``unmapped`` is a value that no mapping knows: nothing was sent because of it.
     """
     if posting is None:
-        return []
-    fault = posting.error_field
-    meant = flatten(redact_document({k: v for k, v in posting.payload.items() if k != "meant"}))
+        return [], None, False
+    fault = _fault_of(posting)
+    intent = {key: value for key, value in posting.payload.items() if key != "meant"}
+    document = redact_document(intent, at_fault=_leaf(fault))
+    meant = flatten(document)
     if unmapped and unmapped in meant.values():
-        return [
+        lines = [
             FieldLine(path, text, "no mapping", "missing")
             if text == unmapped
             else FieldLine(path, text, "", "same")
             for path, text in meant.items()
         ]
-    sent = flatten(redact_document(posting.request or {}))
-    if not sent:
-        return [_line(path, text, "", fault) for path, text in meant.items()]
-    return [_line(path, meant.get(path, ""), text, fault) for path, text in sent.items()]
+        return lines, document, True
+    if not posting.request:
+        lines = [FieldLine(path, text, "", "same") for path, text in meant.items()]
+        return _marked(lines, fault), document, False
+    document = redact_document(posting.request, at_fault=_leaf(fault))
+    sent = [FieldLine(p, meant.get(p, ""), text, "same") for p, text in flatten(document).items()]
+    return _marked(sent, fault, meant.get(fault, "")), document, True
 
 
-def _line(path: str, left: str, right: str, fault: str) -> FieldLine:
-    at_fault = bool(fault) and (path == fault or path.endswith(fault))
-    return FieldLine(path, left, right, "missing" if at_fault else "same")
+def _fault_of(posting: Posting) -> str:
+    """The field that holds a write up, empty once it goes on: a corrected value is no fault."""
+    if posting.state not in STUCK:
+        return ""
+    return posting.error_field or _FAULTS.get(posting.error_code, "")
 
 
-def _message_fields(message: InboundEvent | None) -> list[FieldLine]:
-    """The message as it came, and as a person edited it."""
+def _leaf(fault: str) -> str:
+    return fault.rsplit(".", 1)[-1]
+
+
+def _marked(lines: list[FieldLine], fault: str, meant: str = "") -> list[FieldLine]:
+    """The lines with the one at fault marked: by its path, else by the value that was meant, which
+    the platform knows under another name, else as a line of its own: it is not there at all."""
+    if not fault:
+        return lines
+    named = [line for line in lines if line.field == fault]
+    named = named or [line for line in lines if line.field.endswith(f".{fault}")]
+    wrong = named or [line for line in lines if meant and line.right == meant]
+    if not wrong:
+        return [*lines, FieldLine(fault, meant, "", "missing")]
+    return [replace(line, state="missing") if line in wrong else line for line in lines]
+
+
+def _message_lines(message: InboundEvent | None) -> tuple[list[FieldLine], Any, bool]:
+    """The message as it came beside what a person made of it, the document in force, and whether
+    anybody edited it."""
     if message is None:
-        return []
-    original = flatten(redact_document(message.payload or {}))
-    edited = original
-    if message.edited_payload:
-        edited = flatten(redact_document(message.edited_payload))
-    lines = []
-    for path in {**original, **edited}:
-        left, right = original.get(path, ""), edited.get(path, "")
-        state = "changed" if left != right else "same"
-        if message.error_field and path.endswith(message.error_field):
-            state = "missing"
-        lines.append(FieldLine(path, left, right, state))
-    return lines
+        return [], None, False
+    fault = message.error_field if message.state == "dead" else ""
+    original, edited = _as_it_came(message), message.edited_payload
+    if edited is None:
+        document = redact_document(original, at_fault=_leaf(fault))
+        lines = [FieldLine(path, text, "", "same") for path, text in flatten(document).items()]
+        return _marked(lines, fault), document, False
+    came = flatten(redact_document(_part_of(original, edited), at_fault=_leaf(fault)))
+    document = redact_document(edited, at_fault=_leaf(fault))
+    made = flatten(document)
+    lines = [
+        FieldLine(path, left, right, "changed" if left != right else "same")
+        for path in {**came, **made}
+        for left, right in [(came.get(path, ""), made.get(path, ""))]
+    ]
+    return _marked(lines, fault), document, True
+
+
+def _as_it_came(message: InboundEvent) -> Any:
+    """The payload; of a body that nobody could read, its JSON where it is any."""
+    payload: dict[str, Any] = message.payload or {}
+    if set(payload) != {"raw"}:
+        return payload
+    text = str(payload["raw"])
+    try:
+        read = loads(text)
+    except ValueError:
+        read = None
+    return read if isinstance(read, dict | list) else {"raw": masked(text)}
+
+
+def _part_of(original: Any, edited: Mapping[str, Any]) -> Any:
+    """The part of a body that an edit is of: an event is edited whole, and the hub keeps the
+    record inside it. It is the one whose fields are the edited ones most of all."""
+    parts, place = [original], 0
+    while place < len(parts):
+        inner = parts[place].values() if isinstance(parts[place], Mapping) else ()
+        parts += [part for part in inner if isinstance(part, Mapping)]
+        place += 1
+
+    def likeness(part: Any) -> float:
+        return len(set(part) & set(edited)) ** 2 / len(part) if part else 0.0
+
+    return max((p for p in parts if isinstance(p, Mapping)), key=likeness, default=original)

@@ -89,6 +89,7 @@ MAPPINGS = [
     path("", mappings.mappings, name="mappings"),
     path("<str:code>/", mappings.mapping, name="mapping"),
     path("<str:code>/drafts/", mappings.draft, name="mapping-draft"),
+    path("<str:code>/discard/", mappings.discard, name="mapping-discard"),
     path("<str:code>/rows/", mappings.row, name="mapping-row"),
     path("<str:code>/test/", mappings.test, name="mapping-test"),
     path("<str:code>/propose/", mappings.propose, name="mapping-propose"),

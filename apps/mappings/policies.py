@@ -1,10 +1,14 @@
 """What a version of a mapping changes against another; which row a refusal is about. Pure."""
 
 import re
+import uuid
 from collections.abc import Collection
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
 from typing import Any
+
+from apps.core.principal import Principal
+from apps.users.policies import ADMIN
 
 Rows = MappingOf[tuple[str, str], str]
 
@@ -99,3 +103,8 @@ def _fields(rule: Any) -> MappingOf[str, Any] | None:
     if "each" in rule:
         return _fields(rule["each"]["do"])
     return None
+
+
+def may_discard(principal: Principal, author_id: uuid.UUID | None) -> bool:
+    """Whether a draft is a person's to throw away: their own work, or an admin's call."""
+    return principal.has_role(ADMIN) or principal.actor.id == str(author_id)

@@ -52,6 +52,7 @@ _TYPES = {
     "inbound.ignored": "Message left alone",
     "inbound.dead": "Message refused",
     "mapping_version.active": "Mapping version live",
+    "mapping_version.discarded": "Mapping draft discarded",
     "mapping_version.rehearsed": "Mapping version tested",
     "break.explained": "Break explained",
     "break.opened": "Break found",

@@ -15,6 +15,7 @@ from apps.console.requests import ConsoleRequest
 from apps.core.principal import Principal
 from apps.exceptions.models import OPEN_STATES, ExceptionCase
 from apps.mappings.models import Mapping, MappingVersion
+from apps.mappings.policies import may_discard
 from apps.mappings.selectors import changes_of, rows_of
 from apps.rehearsals.selectors import LatestRehearsal, doubtful_changes, latest_rehearsal
 from apps.users.policies import may
@@ -92,6 +93,7 @@ class MappingPage:
     history: list[MappingVersion]
     approval: Approval | None
     may_edit: bool
+    may_discard: bool
     source_name: str
     target_name: str
 
@@ -99,6 +101,11 @@ class MappingPage:
     def active_words(self) -> str:
         """``v14 live``."""
         return f"v{self.active.number} live" if self.active else ""
+
+    @property
+    def note(self) -> str:
+        """Why the draft stands: the reason of the checker who sent it back, or its maker's."""
+        return self.work.note if self.work and self.work.state == "draft" else ""
 
     @property
     def work_words(self) -> str:
@@ -132,9 +139,12 @@ def mapping_page(mapping: Mapping, request: ConsoleRequest) -> MappingPage:
         report=report,
         changes=changes,
         rules=_expression(mapping, work or active),
-        history=[v for v in versions if v.state in ("active", "retired")][:10],
+        history=[v for v in versions if v.activated_at][:10],
         approval=approval,
         may_edit=may(principal, "mapping.propose") and (work is None or work.state == "draft"),
+        may_discard=work is not None
+        and work.state == "draft"
+        and may_discard(principal, work.author_id),
         source_name=side_name(mapping.source),
         target_name=side_name(mapping.target),
     )

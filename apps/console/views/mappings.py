@@ -17,6 +17,7 @@ from apps.mappings.errors import MappingError
 from apps.mappings.models import Mapping, MappingVersion
 from apps.mappings.selectors import get_mapping, get_version, list_mappings
 from apps.mappings.services import (
+    discard_draft,
     propose_version,
     remove_row,
     roll_back,
@@ -104,6 +105,20 @@ def _carry_out(request: ConsoleRequest, code: str, change: Callable[[], object])
 def draft(request: ConsoleRequest, code: str) -> HttpResponse:
     """Start a draft from the live version."""
     return _carry_out(request, code, lambda: _draft(request, code))
+
+
+@action("mapping.propose")
+def discard(request: ConsoleRequest, code: str) -> HttpResponse:
+    """Throw the draft away."""
+
+    def change() -> None:
+        versions = _visible(request, code).versions.all()
+        standing = next((v for v in versions if v.state == "draft"), None)
+        if standing is None:
+            raise MappingError("There is no draft to discard.")
+        discard_draft(standing.id, principal=request.principal, now=utc_now())
+
+    return _carry_out(request, code, change)
 
 
 @action("mapping.propose")

@@ -1,6 +1,7 @@
 """Every write of this app."""
 
 from apps.mappings.services.drafts import (
+    discard_draft,
     propose_version,
     remove_row,
     set_row,
@@ -19,6 +20,7 @@ from apps.mappings.services.versions import (
 
 __all__ = [
     "activate_approved",
+    "discard_draft",
     "ensure_mappings",
     "link_references",
     "propose_version",

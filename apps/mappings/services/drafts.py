@@ -19,6 +19,7 @@ from apps.mappings.announce import version_event
 from apps.mappings.engine import validate_rules
 from apps.mappings.errors import MappingError
 from apps.mappings.models import Mapping, MappingVersion, ValueMapRow
+from apps.mappings.policies import may_discard
 from apps.mappings.selectors import (
     at_risk,
     changes_of,
@@ -200,3 +201,17 @@ def withdraw_version(version_id: uuid.UUID, *, actor: Actor, now: dt.datetime) -
         version = MappingVersion.objects.select_related("mapping").get(id=version_id)
         publish_events([version_event(version, "draft")], actor=actor, now=now)
     return version
+
+
+def discard_draft(version_id: uuid.UUID, *, principal: Principal, now: dt.datetime) -> None:
+    """Throw a draft away: it is never proposed, and the next draft starts from the active version.
+
+    Raises ``MappingError`` for a version that is no draft, and for who neither made it nor is an
+    admin.
+    """
+    with acting(principal.actor):
+        draft = _draft_for_change(version_id, None)
+        if not may_discard(principal, draft.author_id):
+            raise MappingError(f"Only {draft.author_label} or an admin may discard this draft.")
+        transition_set(MappingVersion, "retire", [draft.id], retired_at=now)
+        publish_events([version_event(draft, "discarded")], actor=principal.actor, now=now)

@@ -1,5 +1,6 @@
 """What people do in the console: each action changes what it says, or nothing and says why."""
 
+import datetime as dt
 import json
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +18,7 @@ from apps.events.models import Event
 from apps.exceptions.models import DeadLetter, ExceptionCase
 from apps.jobs.models import Batch
 from apps.mappings.models import MappingVersion
+from apps.mappings.services import send_back_rejected
 from apps.users.models import User
 from scenario.forms import read_form
 from tests.factories.world import World
@@ -336,6 +338,27 @@ def test_rejecting_needs_a_note(signed_in: SignIn) -> None:
     refused = decide(signed_in("anton"), approval, "reject")
     assert refused.status_code == 422
     assert "Say why you reject it" in refused.text
+
+
+def test_a_rejected_draft_says_why_and_can_be_thrown_away(signed_in: SignIn, world: World) -> None:
+    approval = propose(signed_in("mara"))
+    decide(signed_in("anton"), approval, "reject", note="7100 is retired next month")
+    send_back_rejected([approval.pk], now=dt.datetime.now(dt.UTC))
+    url = "/mappings/products.netsuite/"
+    page = signed_in("mara").get(url).text
+    assert "Rejected: 7100 is retired next month" in page
+    assert "Discard draft" in page
+    other = signed_in("dieter")
+    assert "Discard draft" not in other.get(url).text
+    refused = other.post(f"{url}discard/", headers=HTMX)
+    assert refused.status_code == 422
+    assert "Only Mara or an admin may discard this draft." in refused.text
+    done = signed_in("mara").post(f"{url}discard/", headers=HTMX)
+    assert "Start draft" in done.text
+    assert done.context["editor"].work is None
+    assert [version.number for version in done.context["editor"].history] == [1]
+    assert MappingVersion.objects.get(number=2).state == "retired"
+    assert Event.objects.get(type="mapping_version.discarded").actor_label == "Mara"
 
 
 def test_approving_other_content_than_seen_is_refused(signed_in: SignIn) -> None:

@@ -28,7 +28,6 @@ from apps.monitoring.selectors import (
 from apps.monitoring.services import note_customer_changes, rebuild_changed, rebuild_journeys
 from apps.monitoring.subscribers import hear
 from apps.reconciliation.models import Break, ReconciliationRun
-from apps.resolutions.models import Resolution
 from apps.workflows.models import Step, WorkflowRun
 
 MINUTE = dt.timedelta(minutes=1)

@@ -1,11 +1,13 @@
 """Jump: pages by name, records by any id of any system."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from django.db.models import Q
 from django.urls import reverse
 
+from apps.approvals.selectors import list_approvals
 from apps.canonical.selectors import list_customers
 from apps.connectors.selectors import list_connections
 from apps.console.access import allowed_pages
@@ -17,6 +19,7 @@ from apps.mappings.models import Mapping
 from apps.monitoring.selectors import find_by_reference, find_journey
 from apps.monitoring.types import Found
 from apps.reconciliation.models import Break
+from apps.resolutions.selectors import list_batches
 
 MOST = 12
 _ICONS = {
@@ -73,31 +76,60 @@ def _pages(principal: Principal, query: str) -> list[Result]:
 
 
 def _numbered(principal: Principal, query: str) -> list[Result]:
-    """Records with numbers of the hub: EXC-10482, DL-1042, BRK-1102."""
+    """Records with numbers of the hub: EXC-10482, DL-1042, BRK-1102, APR-100, B-100."""
     prefix, _, digits = query.upper().partition("-")
-    if not digits.isdecimal() or len(digits) > 18:
+    if prefix not in _BY_PREFIX or not digits.isdecimal() or len(digits) > 18:
         return []
-    if prefix == "EXC":
-        return [
-            Result(
-                reverse("exception", args=[c.reference]), _ICONS["case"], c.reference, c.title,
-                "Exception",
-            )
-            for c in cases_by_number(principal, [int(digits)])
-        ]  # fmt: skip
-    if prefix == "DL" and "dead-letters" in allowed_pages(principal):
-        letters = list_dead_letters(principal).filter(number=int(digits))
-        return [
-            Result(
-                reverse("dead-letter", args=[d.code]), "mailbox", d.code, d.message_type,
-                "Dead letter",
-            )
-            for d in letters
-        ]  # fmt: skip
-    if prefix == "BRK" and "reconciliation" in allowed_pages(principal):
-        found = Break.objects.visible_to(principal).filter(number=int(digits))
-        return [_break_result(each) for each in found]
-    return []
+    page, look_up = _BY_PREFIX[prefix]
+    return look_up(principal, int(digits)) if page in allowed_pages(principal) else []
+
+
+def _cases(principal: Principal, number: int) -> list[Result]:
+    return [
+        Result(
+            reverse("exception", args=[c.reference]), _ICONS["case"], c.reference, c.title,
+            "Exception",
+        )
+        for c in cases_by_number(principal, [number])
+    ]  # fmt: skip
+
+
+def _letters(principal: Principal, number: int) -> list[Result]:
+    return [
+        Result(
+            reverse("dead-letter", args=[d.code]), "mailbox", d.code, d.message_type, "Dead letter"
+        )
+        for d in list_dead_letters(principal).filter(number=number)
+    ]
+
+
+def _breaks(principal: Principal, number: int) -> list[Result]:
+    found = Break.objects.visible_to(principal).filter(number=number)
+    return [_break_result(each) for each in found]
+
+
+def _approvals(principal: Principal, number: int) -> list[Result]:
+    return [
+        Result(reverse("approval", args=[a.code]), "stamp", a.code, a.title, "Approval")
+        for a in list_approvals(principal).filter(number=number)
+    ]
+
+
+def _batches(principal: Principal, number: int) -> list[Result]:
+    return [
+        Result(reverse("batch", args=[b.code]), "layers", b.code, b.title, "Batch")
+        for b in list_batches(principal).filter(number=number)
+    ]
+
+
+# The page that must be a person's to open, and where its records are found by their number.
+_BY_PREFIX: dict[str, tuple[str, Callable[[Principal, int], list[Result]]]] = {
+    "EXC": ("exceptions", _cases),
+    "DL": ("dead-letters", _letters),
+    "BRK": ("reconciliation", _breaks),
+    "APR": ("approvals", _approvals),
+    "B": ("batches", _batches),
+}
 
 
 def _break_result(found: Break) -> Result:

@@ -14,11 +14,13 @@ from apps.connectors.models import Connection, Exchange
 from apps.connectors.selectors import list_exchanges
 from apps.console.listing import Ticks, ViewTab
 from apps.console.presentation.words import in_words
+from apps.console.requests import ConsoleRequest
 from apps.console.sections.redacted import body_text, header_lines
 from apps.console.sections.subjects import FieldLine, field_lines
 from apps.core.principal import Principal
 from apps.ingestion.models import InboundEvent, Quarantine
 from apps.ingestion.selectors import list_inbound, list_quarantine
+from apps.monitoring.selectors import find_by_reference
 
 VIEWS = (("in", "Received"), ("refused", "Refused at the door"), ("calls", "Calls"))
 INBOUND_STATES = ("received", "waiting", "processing", "processed", "ignored", "dead")
@@ -28,6 +30,13 @@ OUTCOMES = ("ok", "rejected", "transient", "unknown", "failed")
 def every_connection() -> list[tuple[str, str]]:
     """Connections that a filter takes; the rows are narrowed to what a person may see anyway."""
     return [(str(key), name) for key, name in Connection.objects.values_list("id", "name")]
+
+
+def of_journeys(text: str, principal: Principal) -> Q:
+    """Rows of the journeys that an id of any system names: messages carry the platform's own ids,
+    and people search for the number that is printed on the document."""
+    found = find_by_reference(text, principal)
+    return Q(journey_id__in={each.journey_id for each in found if each.exact})
 
 
 class InboundFilter(django_filters.FilterSet):
@@ -46,6 +55,7 @@ class InboundFilter(django_filters.FilterSet):
             Q(object_id__icontains=value)
             | Q(event_type__icontains=".".join(value.split()))
             | Q(delivery__message_id=value)
+            | of_journeys(value, self.request.principal)
         )
 
 
@@ -76,7 +86,10 @@ class ExchangeFilter(django_filters.FilterSet):
 
     def search(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
         return rows.filter(
-            Q(path__icontains=value) | Q(operation__icontains=value) | Q(vendor_request_id=value)
+            Q(path__icontains=value)
+            | Q(operation__icontains=value)
+            | Q(vendor_request_id=value)
+            | of_journeys(value, self.request.principal)
         )
 
 
@@ -118,13 +131,14 @@ def message_tabs(view: str) -> list[ViewTab]:
     return [ViewTab(key, label, f"{base}?view={key}", key == view) for key, label in VIEWS]
 
 
-def message_list(view: str, principal: Principal, query: Any) -> Any:
+def message_list(view: str, request: ConsoleRequest) -> Any:
     """The rows of a view with its filters."""
+    query, principal = request.GET, request.principal
     if view == "refused":
         return QuarantineFilter(query, queryset=list_quarantine(principal)).qs
     if view == "calls":
-        return ExchangeFilter(query, queryset=list_exchanges(principal)).qs
-    return InboundFilter(query, queryset=list_inbound(principal)).qs
+        return ExchangeFilter(query, list_exchanges(principal), request=request).qs
+    return InboundFilter(query, list_inbound(principal), request=request).qs
 
 
 def message_rows(view: str, items: Iterable[Any], names: dict[uuid.UUID, str]) -> list[MessageRow]:

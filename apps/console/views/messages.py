@@ -37,7 +37,7 @@ def messages(request: ConsoleRequest) -> HttpResponse:
     view = request.GET.get("view", "in")
     view = view if view in dict(VIEWS) else "in"
     names = connection_names(request.principal)
-    shown = page_of(message_list(view, request.principal, request.GET), request)
+    shown = page_of(message_list(view, request), request)
     menus = [
         filter_menu(request, "connection", "Connection", [(str(k), v) for k, v in names.items()])
     ]

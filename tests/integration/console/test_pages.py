@@ -9,7 +9,10 @@ import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
+from apps.approvals.models import Approval
+from apps.ingestion.models import InboundEvent
 from apps.reconciliation.models import Break
+from tests.factories.flow import make_exchange
 from tests.factories.world import World
 
 SignIn = Callable[[str], Client]
@@ -240,3 +243,25 @@ def test_two_ticks_of_a_menu_list_the_rows_of_both(signed_in: SignIn, path: str)
 )
 def test_a_tick_that_nobody_offers_does_not_narrow(signed_in: SignIn, path: str) -> None:
     assert signed_in("ada").get(path).status_code == 200
+
+
+def test_every_number_of_the_hub_is_found(signed_in: SignIn, world: World) -> None:
+    client = signed_in("ada")
+    assert world.batch is not None
+    approval = Approval.objects.get()
+    for path in (f"/batches/{world.batch.code}/", f"/approvals/{approval.code}/"):
+        code = path.split("/")[2]
+        assert f'href="{path}"' in client.get(f"/jump/?q={code.lower()}").text
+        assert client.get(f"/find/?q={code}").headers["Location"] == path
+
+
+@pytest.mark.parametrize("view", ["in", "calls"])
+def test_messages_are_found_by_any_id_of_their_order(
+    signed_in: SignIn, world: World, view: str
+) -> None:
+    assert world.journey is not None
+    InboundEvent.objects.update(journey_id=world.journey.pk)
+    make_exchange(world.connections["netsuite"], journey_id=world.journey.pk)
+    client = signed_in("ada")
+    assert client.get(f"/messages/?view={view}&q=q-55204").context["page"].paginator.count == 1
+    assert not client.get(f"/messages/?view={view}&q=q-5520").context["page"].paginator.count

@@ -3,6 +3,7 @@
 import datetime as dt
 import uuid
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from apps.canonical.models import Amendment, Invoice, Order, Quote
@@ -111,7 +112,7 @@ def _posting_item(
         title=(_number(posting) if state == "done" else name)[:120],
         note=_note(posting, name, state)[:200],
         state=state,
-        amount=posting.amount,
+        amount=worth_of(posting),
         currency=posting.currency,
         at=posting.first_sent_at or posting.updated_at,
         subject_type="posting",
@@ -130,6 +131,16 @@ def _number(posting: Any) -> str:
         codes = {str(line.get("tax_code")) for line in posting.result.get("lines", [])}
         return ", ".join(sorted(codes)) or posting.document_label
     return str(posting.result.get("number") or posting.external_id or posting.document_label)
+
+
+def worth_of(posting: Any) -> Decimal | None:
+    """What a write is worth; of a tax calculation the tax, once it is known: its posting carries
+    the net that it is asked for."""
+    worth: Decimal | None = posting.amount
+    if posting.operation == "tax.quote":
+        tax = posting.result.get("tax")
+        worth = None if tax is None else Decimal(str(tax))
+    return worth
 
 
 def _note(posting: Any, name: str, state: str) -> str:

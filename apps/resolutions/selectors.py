@@ -1,5 +1,6 @@
 """Reads of remedies, what they did before, and batches."""
 
+import datetime as dt
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,7 +13,8 @@ from apps.core.scoping import ScopedQuerySet
 from apps.exceptions.models import ExceptionCase
 from apps.exceptions.selectors import family_members
 from apps.jobs.models import Batch, BatchItem
-from apps.postings.models import STUCK
+from apps.organisation.selectors import next_open_period, period_for
+from apps.postings.models import STUCK, Posting
 from apps.postings.selectors import blocked_behind
 from apps.resolutions.forms import fields_of
 from apps.resolutions.models import Resolution
@@ -24,7 +26,16 @@ from apps.resolutions.policies import (
     remedies_of,
 )
 from apps.resolutions.subjects import Subject, master_data_of, payload_of, subject_of
-from apps.resolutions.types import DECIDE, DISCARD, MAP_VALUE, SKIP, Evidence, Remedy, Waiting
+from apps.resolutions.types import (
+    DECIDE,
+    DISCARD,
+    MAP_VALUE,
+    NEXT_PERIOD,
+    SKIP,
+    Evidence,
+    Remedy,
+    Waiting,
+)
 from apps.resolutions.words import words_of
 from apps.users.policies import may, who_may
 
@@ -101,7 +112,7 @@ def _remedy(
     return Remedy(
         code=code,
         title=words.title,
-        note=words.note,
+        note=_dated(words.note, subject) if code == NEXT_PERIOD else words.note,
         scope=words.scope,
         scope_note=_behind(subject) if code == SKIP else words.scope_note,
         held=evidence.held,
@@ -145,6 +156,27 @@ def items_of(batch: Batch, outcome: str = "") -> list[BatchItem]:
     """The frozen items of a batch in order, or those of one outcome."""
     items = batch.items.order_by("position")
     return list(items.filter(outcome=outcome) if outcome else items)
+
+
+def next_open_day(posting: Posting) -> tuple[str, dt.date] | None:
+    """The first open period after the one that refused a write's posting date, and the day in it
+    that the write moves to; None where no later period is open."""
+    entity_id, text = posting.legal_entity_id, posting.payload.get("posting_date")
+    if entity_id is None or not text:
+        return None
+    before = dt.date.fromisoformat(str(text))
+    closed = period_for(entity_id, before)
+    period = next_open_period(entity_id, closed.end if closed else before)
+    return (period.code, max(period.start, before)) if period else None
+
+
+def _dated(note: str, subject: Subject) -> str:
+    """What moving a posting date does, with the period and the day it moves to."""
+    found = next_open_day(subject.posting) if subject.posting else None
+    if found is None:
+        return f"{note} No later period is open now."
+    period, day = found
+    return f"{note} That is {period}: it is posted on {day:%-d %b %Y}."
 
 
 def _behind(subject: Subject) -> str:

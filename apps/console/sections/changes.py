@@ -30,14 +30,17 @@ def change_of(event: Event, platforms: Platforms | None = None) -> Change:
     if platforms is not None:
         return _plain(event, platforms)
     about, what = event.type.split(".", 1)
-    subject = event.data.get("name") or event.data.get("title") or event.data.get("label") or ""
-    words = f"{subject or about} {what}".replace("_", " ")
+    told = what.replace("_", " ")
+    subject = event.data.get("name") or event.data.get("label") or about.replace("_", " ")
+    title = str(event.data.get("title") or "")
+    # A title is a sentence of its own, with ids as they are.
+    words = f"{told}: {title}" if title else f"{subject} {told}"
     note = event.data.get("reason") or event.data.get("error") or event.data.get("step")
     by = people_behind(event)
     notes = [str(part).replace("_", " ") for part in (note, by) if part]
     tone = _TONES.get(what, "")
-    title = words[:1].upper() + words[1:]
-    return Change(event.occurred_at, title, " · ".join(notes)[:120], _url(about, event), tone)
+    words = words[:1].upper() + words[1:]
+    return Change(event.occurred_at, words, " · ".join(notes)[:120], _url(about, event), tone)
 
 
 def people_behind(event: Event) -> str:

@@ -11,10 +11,9 @@ from apps.exceptions.selectors import family_members
 from apps.ingestion.models import InboundEvent
 from apps.ingestion.services import edit_and_receive, edit_unreadable
 from apps.masterdata.services import correct_customer
-from apps.organisation.selectors import next_open_period, period_for
-from apps.postings.models import Posting
 from apps.resolutions.errors import RemedyError
 from apps.resolutions.models import Resolution
+from apps.resolutions.selectors import next_open_day
 from apps.resolutions.services.chosen import Chosen
 from apps.resolutions.services.records import Tried, record
 from apps.resolutions.services.retry import refusal, retry_cases, standstill
@@ -142,7 +141,12 @@ def retry_next_period(chosen: Chosen) -> Resolution:
     if posting is None or posting.legal_entity_id is None:
         raise RemedyError("The case is about no posting with a posting date.")
     before = dt.date.fromisoformat(str(posting.payload["posting_date"]))
-    day = _next_open_day(posting, before)
+    found = next_open_day(posting)
+    if found is None:
+        raise RemedyError(
+            "No later posting period is open. Open one under Master data, then try again."
+        )
+    day = found[1]
     actor, now = chosen.principal.actor, chosen.now
     reason = chosen.reason or f"{chosen.case.reference}: the period of {before} is closed"
     if posting.operation == "invoice.create":
@@ -155,17 +159,3 @@ def retry_next_period(chosen: Chosen) -> Resolution:
         raise RemedyError(standstill(chosen.case) or NOT_WAITING)
     params = {"from": before, "to": day}
     return record([chosen.case], Tried(NEXT_PERIOD, params, reason), actor=actor, now=now)[0]
-
-
-def _next_open_day(posting: Posting, before: dt.date) -> dt.date:
-    """The first day of the first open period after the one that refused the date."""
-    entity_id = posting.legal_entity_id
-    assert entity_id is not None  # noqa: S101 - the caller checked
-    closed = period_for(entity_id, before)
-    period = next_open_period(entity_id, closed.end if closed else before)
-    if period is None:
-        raise RemedyError(
-            "No later posting period is open. Open one under Master data, then try again."
-        )
-    start: dt.date = period.start
-    return max(start, before)

@@ -1,5 +1,6 @@
 """Every page opens for those who may open it, in few queries, and says who may otherwise."""
 
+import datetime as dt
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -10,10 +11,15 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from apps.approvals.models import Approval
+from apps.core.fsm import transition_set
+from apps.events.services import acting
+from apps.exceptions.models import DeadLetter
+from apps.exceptions.services import start_redrive
 from apps.ingestion.models import InboundEvent
+from apps.postings.models import Posting
 from apps.reconciliation.models import Break
-from tests.factories.flow import make_exchange
-from tests.factories.world import World
+from tests.factories.flow import PostingFactory, make_exchange
+from tests.factories.world import TESTS, World
 
 SignIn = Callable[[str], Client]
 
@@ -265,3 +271,20 @@ def test_messages_are_found_by_any_id_of_their_order(
     client = signed_in("ada")
     assert client.get(f"/messages/?view={view}&q=q-55204").context["page"].paginator.count == 1
     assert not client.get(f"/messages/?view={view}&q=q-5520").context["page"].paginator.count
+
+
+def test_only_a_letter_that_waits_is_advised_to_be_discarded(
+    signed_in: SignIn, world: World
+) -> None:
+    letter = DeadLetter.objects.filter(origin_type="postings.posting").earliest("number")
+    with acting(TESTS):
+        posting = PostingFactory.create(legal_entity=world.entities["DE01"])
+        for move in ("send", "post", "confirm"):
+            transition_set(Posting, move, [posting.pk])
+        DeadLetter.objects.filter(pk=letter.pk).update(origin_id=posting.pk)
+    client = signed_in("ada")
+    assert "Yes, discard" in client.get("/dead-letters/?state=parked").text
+    start_redrive([letter.pk], actor=TESTS, now=dt.datetime.now(dt.UTC))
+    page = client.get("/dead-letters/?state=redriving").text
+    assert letter.code in page
+    assert "Yes, discard" not in page

@@ -190,6 +190,8 @@ def test_the_people_of_a_remedy_are_named_where_the_hub_closed_the_case(
         publish_events([event], actor=TESTS, now=dt.datetime.now(dt.UTC))
     told = [change.note for change in client.get("/").context["today"].changes]
     assert "Mara, approved by Anton" in told
+    titles = [change.title for change in client.get("/").context["today"].changes]
+    assert f"Resolved: {case.family.title}" in titles
 
 
 def test_what_is_counted_is_what_is_listed(signed_in: SignIn, world: World) -> None:

@@ -225,7 +225,9 @@ def test_the_next_open_period(entities, netsuite, mara, now):
         netsuite, entities["DE01"], "reject", payload=payload, document_id=invoice.id
     )
     case = open_case(entities["DE01"], "postings.posting", posting.id, now, code="period_closed")
-    assert _codes(case, mara)[0] == "retry_next_period"
+    offered = remedies_for(case, mara)[0]
+    assert offered.code == "retry_next_period"
+    assert offered.note.endswith("That is 2026-11: it is posted on 1 Nov 2026.")
     _apply(case, "retry_next_period", mara, now)
     assert Posting.objects.get().payload == {
         "posting_date": "2026-11-01", "meant": {"document_date": "2026-11-01", "net": "1"},

@@ -1,13 +1,13 @@
-// Live updates. The socket carries ids only; what changed is fetched again, so rights and wording stay with the server.
+// Live updates: the socket carries ids, what changed is fetched again with its rights and words.
 (() => {
   const $ = (selector, root = document) => root.querySelector(selector);
   const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
   const path = document.body.dataset.live;
   const LONGEST_WAIT = 30_000; // ms between attempts at most
-  const LOOK_EVERY = 25_000; // told or not, a visible page is right within half a minute
-  const CALM = 4_000; // between two looks of a page that hears of changes all the time
+  const LOOK_EVERY = 25_000; // told or not
+  const CALM = 4_000; // between two looks
   const AT_ONCE = 300;
-  const PAUSE_AFTER = 300_000; // a hidden page lets go of its connection
+  const PAUSE_AFTER = 300_000; // when hidden
 
   let socket;
   let attempts = 0;
@@ -50,7 +50,7 @@
   }
 
   const placesOf = (kind, id) => $$(`[data-kind="${CSS.escape(kind)}"][data-id="${CSS.escape(String(id))}"]`);
-  const told = new Map(); // the newest revision heard of, by kind and id
+  const told = new Map(); // newest revision by record
 
   function receive({ kind, id, rev }) {
     document.body.dispatchEvent(new CustomEvent(`live:${kind}`, { detail: { id, rev } }));
@@ -61,7 +61,7 @@
 
   const renew = (place) => (place.matches(".detail") ? overtaken(place) : refresh(place));
 
-  // An answer that was on its way while the record changed again shows what is old already.
+  // An answer may be older than what was told meanwhile.
   function behind() {
     $$("[data-kind][data-rev]").forEach((place) => {
       const key = `${place.dataset.kind} ${place.dataset.id}`;
@@ -75,7 +75,7 @@
     const checked = $(".c-select input", row)?.checked;
     const focused = row.contains(document.activeElement);
     const current = row.getAttribute("aria-current");
-    // Requests of one source replace each other; each row is its own.
+    // Requests of one source replace each other.
     await htmx.ajax("GET", row.dataset.rowUrl, { source: row, target: row, swap: "outerHTML settle:0ms" });
     const fresh = document.getElementById(id);
     if (!fresh) return;
@@ -91,7 +91,7 @@
   const written = (place) => $$("input, textarea", place).some(changedField)
     || (place.contains(document.activeElement) && q2c.typing(document.activeElement));
 
-  // Nothing is taken from under somebody who acts on it, types in it or marks its text.
+  // Somebody acts on it, types in it or marks its text.
   function busy(detail, asking) {
     const marked = getSelection();
     return $("dialog[open]") || $$(".htmx-request", detail).some((element) => element !== asking) || written(detail)
@@ -118,7 +118,7 @@
   async function reload(detail, banner) {
     const button = $("button", banner);
     const target = $(button.getAttribute("hx-target"));
-    // Who began to type while it was on its way keeps what is there.
+    // Typed in meanwhile: it stays.
     const stay = (event) => {
       if (event.detail.requestConfig.elt !== button || !busy(detail, button)) return;
       event.detail.shouldSwap = false;
@@ -137,7 +137,7 @@
     fresh.scrollTop = scrollTop;
   }
 
-  // What had the focus has it again after a change, the place itself when that is gone.
+  // The focus stays, or falls to the place itself.
   async function keepFocus(place, change) {
     const name = (element) =>
       element.getAttribute("href") || element.getAttribute("aria-keyshortcuts") || element.textContent.trim();
@@ -148,7 +148,7 @@
       .focus({ preventScroll: true });
   }
 
-  // Who finishes typing or closes a dialog gets what arrived meanwhile.
+  // What arrived while somebody was busy.
   const freed = () => setTimeout(() =>
     $$("[data-live-changed]:not([hidden])").forEach((banner) => overtaken(banner.closest(".detail"))));
 
@@ -167,8 +167,7 @@
     document.body.dispatchEvent(new CustomEvent("live:resync"));
   }
 
-  // Messages may be lost without a trace (a full layer drops them), so the page is fetched and what differs is taken
-  // as if it had been told.
+  // A full layer drops messages without a trace.
   async function look() {
     if (!await take()) return;
     counts();
@@ -179,7 +178,7 @@
 
   let lookedAt = 0;
   let lookTimer = 0;
-  let acts = 0; // what was fetched before an act of the person's own is old when it arrives
+  let acts = 0; // what was fetched before an own act is old
   function soon(wait = Math.max(AT_ONCE, lookedAt + CALM - Date.now())) {
     if (!figures().length) return;
     clearTimeout(lookTimer);
@@ -215,8 +214,7 @@
     keepFocus(place, () => { place.replaceChildren(...served.childNodes); htmx.process(place); });
   }
 
-  // Records of this view that are not on screen are counted, never inserted: rows must not move under the pointer.
-  // Those at the end of a full page moved up from the next one.
+  // Counted, never inserted: rows must not move under the pointer. The end of a full page came from the next.
   function announce(pill, served) {
     const rows = $$(`#list tr[data-kind="${CSS.escape(pill.dataset.liveNew)}"]`, served);
     const shown = rows.map((row) => Boolean(document.getElementById(row.id)));
@@ -253,7 +251,7 @@
   document.addEventListener("focusout", freed);
   setInterval(look, LOOK_EVERY);
 
-  // Relative times: one timer; text is written only when it changes.
+  // Relative times.
   const minus = "\u2212";
   function length(seconds) {
     const s = Math.abs(seconds);
@@ -286,7 +284,7 @@
     });
   }
 
-  // Pages carry the server's clock, so a wrong clock on a desk does not move deadlines.
+  // By the server's clock.
   const served = Number(document.body.dataset.now || 0);
   const skew = served ? served - Math.floor(Date.now() / 1000) : 0;
   setInterval(tick, 5_000);

@@ -5,12 +5,13 @@ import datetime as dt
 import pytest
 from django.core.management import CommandError, call_command
 
-from apps.api.management.commands import read_platforms
 from apps.connectors.models import Connection
+from apps.core.clock import utc_now
 from apps.reconciliation.models import ReconciliationRun
 from apps.reconciliation.services import execute_pending
 
 pytestmark = pytest.mark.django_db
+SLEEP = "apps.api.management.commands.read_platforms.time.sleep"
 
 
 def _read(at: dt.datetime) -> None:
@@ -23,11 +24,11 @@ def test_it_ends_when_every_side_was_read_and_compared(world, monkeypatch):
     _read(world.now - dt.timedelta(hours=1))
 
     def workers_go_on(seconds):
-        now = read_platforms.utc_now() + dt.timedelta(minutes=1)
+        now = utc_now() + dt.timedelta(minutes=1)
         _read(now)
         execute_pending(clock=lambda: now)
 
-    monkeypatch.setattr(read_platforms.time, "sleep", workers_go_on)
+    monkeypatch.setattr(SLEEP, workers_go_on)
     call_command("read_platforms")
     assert set(ReconciliationRun.objects.values_list("subject", "state")) == {
         ("contract", "completed"), ("invoice", "completed"),
@@ -36,6 +37,6 @@ def test_it_ends_when_every_side_was_read_and_compared(world, monkeypatch):
 
 def test_it_names_what_was_not_read_in_time(world, monkeypatch):
     _read(world.now - dt.timedelta(hours=1))
-    monkeypatch.setattr(read_platforms.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(SLEEP, lambda seconds: None)
     with pytest.raises(CommandError, match=r"Netsuite, Salesforce, Stripe\. Look whether"):
         call_command("read_platforms", seconds=0.2)

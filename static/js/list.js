@@ -1,4 +1,4 @@
-// Lists: real focus on a row's link drives everything.
+// Lists: rows are driven by real focus on the row's link, so screen readers and :focus-within follow by themselves.
 (() => {
   const $ = (selector, root = document) => root.querySelector(selector);
   const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
@@ -32,7 +32,7 @@
     if (panelOpen() && !extend) follow(next);
   }
 
-  // Holding j does not load every row.
+  // The panel follows after a moment, so that holding j does not load every row.
   function follow(row) {
     clearTimeout(extending);
     extending = setTimeout(() => open(row), 110);
@@ -95,7 +95,7 @@
     if (row && box(row)) { box(row).checked = !box(row).checked; count(); }
   }
 
-  // The selection, else the open panel, else the row in focus.
+  // An action key: the selection if there is one, else the open panel, else the row in focus.
   function act(keys) {
     const find = (root) => root && $$(`[aria-keyshortcuts~="${CSS.escape(keys)}"]`, root)
       .find((button) => !button.disabled && button.getAttribute("aria-disabled") !== "true");
@@ -168,7 +168,7 @@
     }
   });
 
-  // Not on what acts by itself, nor after marking text.
+  // A click anywhere in a row opens it: not on what acts by itself, nor at the end of marking text.
   document.addEventListener("click", (event) => {
     const row = event.target.closest(".queue tbody tr[data-id]");
     if (!row || event.metaKey || event.ctrlKey || String(getSelection())) return;
@@ -182,12 +182,12 @@
     if (target.closest(".c-select")) count();
   });
 
-  // The row that took the place of the one in focus.
+  // Work goes on where it was: when the row in focus left the list, the row that took its place gets the focus.
   document.addEventListener("htmx:beforeRequest", () => {
     const row = current();
     if (row) lastAt = rows().indexOf(row);
   });
-  // A filter menu stays open for a second tick.
+  // A filter menu stays open over the list it just changed, so that a second box can be ticked.
   let menuId = "";
   let boxId = "";
   document.addEventListener("htmx:beforeSwap", ({ detail }) => {

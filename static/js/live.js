@@ -1,13 +1,12 @@
-// Live updates: the socket carries ids, what changed is fetched again with its rights and words.
+// Live updates. The socket carries ids only; what changed is fetched again, so rights and wording stay with the server.
 (() => {
   const $ = (selector, root = document) => root.querySelector(selector);
   const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
   const path = document.body.dataset.live;
   const LONGEST_WAIT = 30_000; // ms between attempts at most
-  const LOOK_EVERY = 25_000; // told or not
-  const CALM = 4_000; // between two looks
-  const AT_ONCE = 300;
-  const PAUSE_AFTER = 300_000; // when hidden
+  const LOOK_EVERY = 25_000; // told or not, a visible page is right within half a minute
+  const CALM = 4_000; // ms between looks when told
+  const PAUSE_AFTER = 300_000; // a hidden page lets go of its connection
 
   let socket;
   let attempts = 0;
@@ -34,7 +33,7 @@
       attempts = 0;
       show("on", "Live");
       watch();
-      if (again) resync();
+      if (again) look();
     };
     socket.onmessage = ({ data }) => receive(JSON.parse(data));
     socket.onclose = ({ code }) => closed(code);
@@ -50,7 +49,7 @@
   }
 
   const placesOf = (kind, id) => $$(`[data-kind="${CSS.escape(kind)}"][data-id="${CSS.escape(String(id))}"]`);
-  const told = new Map(); // newest revision by record
+  const told = new Map(); // the newest revision heard of, by kind and id
 
   function receive({ kind, id, rev }) {
     document.body.dispatchEvent(new CustomEvent(`live:${kind}`, { detail: { id, rev } }));
@@ -59,9 +58,9 @@
     placesOf(kind, id).filter((place) => !(Number(place.dataset.rev) >= rev)).forEach(renew);
   }
 
-  const renew = (place) => (place.matches(".detail") ? overtaken(place) : refresh(place));
+  const renew = (place) => (place.matches("tr") ? refresh : overtaken)(place);
 
-  // An answer may be older than what was told meanwhile.
+  // An answer may be older than what was told.
   function behind() {
     $$("[data-kind][data-rev]").forEach((place) => {
       const key = `${place.dataset.kind} ${place.dataset.id}`;
@@ -75,7 +74,7 @@
     const checked = $(".c-select input", row)?.checked;
     const focused = row.contains(document.activeElement);
     const current = row.getAttribute("aria-current");
-    // Requests of one source replace each other.
+    // Requests of one source replace each other; each row is its own.
     await htmx.ajax("GET", row.dataset.rowUrl, { source: row, target: row, swap: "outerHTML settle:0ms" });
     const fresh = document.getElementById(id);
     if (!fresh) return;
@@ -85,17 +84,14 @@
     fresh.classList.add("changed");
   }
 
-  const changedField = (field) =>
-    field.value !== field.defaultValue || field.checked !== field.defaultChecked;
-
-  const written = (place) => $$("input, textarea", place).some(changedField)
+  const written = (place) => $$("input, textarea", place)
+    .some((field) => field.value !== field.defaultValue || field.checked !== field.defaultChecked)
     || (place.contains(document.activeElement) && q2c.typing(document.activeElement));
 
-  // Somebody acts on it, types in it or marks its text.
+  // Somebody acts on it, types in it or marks text.
   function busy(detail, asking) {
-    const marked = getSelection();
-    return $("dialog[open]") || $$(".htmx-request", detail).some((element) => element !== asking) || written(detail)
-      || (!marked.isCollapsed && marked.containsNode(detail, true));
+    return $("dialog[open]") || written(detail) || getSelection().type === "Range"
+      || $$(".htmx-request", detail).some((element) => element !== asking);
   }
 
   function overtaken(detail) {
@@ -106,19 +102,15 @@
   }
 
   function warn(detail, banner) {
-    if (!banner.hidden) return;
-    $("time", banner).dataset.ago = Math.floor(Date.now() / 1000);
+    if (banner.hidden) $("time", banner).dataset.ago = Math.floor(Date.now() / 1000);
     banner.hidden = false;
-    $$(".detail-foot :is(button, a), .fix :is(button, a)", detail).forEach((button) => {
-      button.setAttribute("aria-disabled", "true");
-      if ("disabled" in button) button.disabled = true;
-    });
+    $$(":is(.detail-foot, .fix) button", detail).forEach((button) => { button.disabled = true; });
   }
 
   async function reload(detail, banner) {
     const button = $("button", banner);
     const target = $(button.getAttribute("hx-target"));
-    // Typed in meanwhile: it stays.
+    // Who began to type meanwhile keeps what is there.
     const stay = (event) => {
       if (event.detail.requestConfig.elt !== button || !busy(detail, button)) return;
       event.detail.shouldSwap = false;
@@ -126,61 +118,45 @@
     };
     target.addEventListener("htmx:beforeSwap", stay);
     const { scrollTop } = detail;
-    const open = $$("details[open] > summary", detail).map((summary) => summary.textContent);
     await keepFocus(target, () =>
       htmx.ajax("GET", button.getAttribute("hx-get"), { source: button, target, swap: "innerHTML settle:0ms" }));
     target.removeEventListener("htmx:beforeSwap", stay);
     const fresh = $(".detail", target);
-    if (fresh === detail || fresh?.dataset.id !== detail.dataset.id) return;
-    $$("summary", fresh).filter((summary) => open.includes(summary.textContent))
-      .forEach((summary) => { summary.parentElement.open = true; });
-    fresh.scrollTop = scrollTop;
+    if (fresh?.dataset.id === detail.dataset.id) fresh.scrollTop = scrollTop;
   }
 
-  // The focus stays, or falls to the place itself.
   async function keepFocus(place, change) {
-    const name = (element) =>
-      element.getAttribute("href") || element.getAttribute("aria-keyshortcuts") || element.textContent.trim();
-    const held = place.contains(document.activeElement) && name(document.activeElement);
+    const held = place.contains(document.activeElement) && document.activeElement.outerHTML;
     await change();
-    if (held === false || document.activeElement !== document.body) return;
-    ($$("a[href], button:enabled, summary", place).find((element) => name(element) === held) || place)
-      .focus({ preventScroll: true });
+    if (!held || document.activeElement !== document.body) return;
+    ($$("a, button", place).find(({ outerHTML }) => outerHTML === held) || place).focus({ preventScroll: true });
   }
 
-  // What arrived while somebody was busy.
   const freed = () => setTimeout(() =>
     $$("[data-live-changed]:not([hidden])").forEach((banner) => overtaken(banner.closest(".detail"))));
 
   function counts() {
     const url = document.body.dataset.countsUrl;
     if (url && $("#nav-groups")) {
-      const from = `${url}${url.includes("?") ? "&" : "?"}path=${encodeURIComponent(location.pathname)}`;
+      const from = `${url}?path=${encodeURIComponent(location.pathname)}`;
       htmx.ajax("GET", from, { source: "#nav-groups", target: "#nav-groups", swap: "outerHTML" });
     }
     document.body.dispatchEvent(new CustomEvent("live:figures"));
   }
 
-  function resync() {
-    counts();
-    $$("tr[data-row-url]").filter((row) => row.getClientRects().length).forEach(refresh);
-    document.body.dispatchEvent(new CustomEvent("live:resync"));
-  }
-
-  // A full layer drops messages without a trace.
+  // Messages may be lost without a trace (a full layer drops them), so the page is fetched and what differs is taken
+  // as if it had been told.
   async function look() {
     if (!await take()) return;
     counts();
     document.body.dispatchEvent(new CustomEvent("live:resync"));
   }
 
-  const figures = () => $$("[data-live-figure]");
-
   let lookedAt = 0;
   let lookTimer = 0;
-  let acts = 0; // what was fetched before an own act is old
-  function soon(wait = Math.max(AT_ONCE, lookedAt + CALM - Date.now())) {
-    if (!figures().length) return;
+  let acts = 0; // a page fetched before the last one is old
+  function soon(wait = Math.max(300, lookedAt + CALM - Date.now())) {
+    if (!$("[data-live-figure]")) return;
     clearTimeout(lookTimer);
     lookTimer = setTimeout(take, wait);
   }
@@ -189,14 +165,14 @@
     if (document.hidden || stopped) return false;
     lookedAt = Date.now();
     const before = acts;
-    const address = $("[data-live-url]")?.dataset.liveUrl || location.href;
-    const answer = await fetch(address).catch(() => null);
+    const answer = await fetch($("[data-live-url]")?.dataset.liveUrl || location.href).catch(() => null);
     if (!answer?.ok || answer.redirected) return false;
     const served = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (acts !== before) { soon(); return false; }
     $$("[data-kind][data-id][data-rev]", served).forEach(compare);
     $$("tr[data-row-url]").filter((row) => !served.getElementById(row.id)).forEach(refresh);
-    figures().forEach((place) => copy(place, $(`[data-live-figure="${CSS.escape(place.dataset.liveFigure)}"]`, served)));
+    $$("[data-live-figure]").forEach((place) =>
+      copy(place, $(`[data-live-figure="${place.dataset.liveFigure}"]`, served)));
     const rows = $("#list .queue tbody");
     if (rows && !rows.rows.length) copy(rows, $("#list .queue tbody", served));
     $$("[data-live-new]").forEach((pill) => announce(pill, served));
@@ -204,9 +180,7 @@
   }
 
   function compare({ dataset: { kind, id, rev } }) {
-    const places = placesOf(kind, id);
-    if (!(Number(rev) > 0)) places.forEach(refresh);
-    else if (places.some((place) => Number(place.dataset.rev) < Number(rev))) receive({ kind, id, rev: Number(rev) });
+    if (placesOf(kind, id).some((place) => Number(place.dataset.rev) < rev)) receive({ kind, id, rev: Number(rev) });
   }
 
   function copy(place, served) {
@@ -214,12 +188,12 @@
     keepFocus(place, () => { place.replaceChildren(...served.childNodes); htmx.process(place); });
   }
 
-  // Counted, never inserted: rows must not move under the pointer. The end of a full page came from the next.
+  // Counted, never inserted: rows must not move under the pointer. The last of a full page moved up from the next.
   function announce(pill, served) {
-    const rows = $$(`#list tr[data-kind="${CSS.escape(pill.dataset.liveNew)}"]`, served);
-    const shown = rows.map((row) => Boolean(document.getElementById(row.id)));
-    const end = $("[data-next-page]", served) ? shown.lastIndexOf(true) : rows.length;
-    const unseen = shown.slice(0, Math.max(end, 0)).filter((there) => !there).length;
+    const shown = $$(`#list tr[data-kind="${pill.dataset.liveNew}"]`, served)
+      .map((row) => Boolean(document.getElementById(row.id)));
+    const end = $("[data-next-page]", served) ? shown.lastIndexOf(true) : shown.length;
+    const unseen = shown.filter((there, at) => !there && at < end).length;
     write($("[data-live-new-count]", pill), String(unseen));
     pill.hidden = !unseen;
   }
@@ -239,7 +213,7 @@
   document.addEventListener("htmx:afterRequest", ({ detail }) => {
     if (detail.requestConfig?.verb === "get") return;
     acts += 1;
-    soon(AT_ONCE);
+    soon(300);
   });
   document.addEventListener("htmx:afterSettle", ({ detail }) => {
     if (detail.target?.id === "list") acts += 1;
@@ -251,7 +225,7 @@
   document.addEventListener("focusout", freed);
   setInterval(look, LOOK_EVERY);
 
-  // Relative times.
+  // Relative times: one timer; text is written only when it changes.
   const minus = "\u2212";
   function length(seconds) {
     const s = Math.abs(seconds);
@@ -284,7 +258,7 @@
     });
   }
 
-  // By the server's clock.
+  // Pages carry the server's clock, so a wrong clock on a desk does not move deadlines.
   const served = Number(document.body.dataset.now || 0);
   const skew = served ? served - Math.floor(Date.now() / 1000) : 0;
   setInterval(tick, 5_000);

@@ -57,7 +57,7 @@
     if (first?.type === "search") first.select();
   }
 
-  // A popover in the top layer, put under its button again.
+  // An open popover stands in the top layer, away from its button; this puts it under the button again.
   function placeMenu(menu) {
     const button = menu.closest(".menu-anchor")?.querySelector("[popovertarget]");
     if (!button) return;
@@ -71,7 +71,7 @@
     if (newState === "open" && target.matches(".menu")) placeMenu(target);
   }, true);
 
-  // Toasts stay 8 s, longer while pointed at or focused.
+  // Toasts stay 8 s, longer while pointed at or focused; what can be undone is also in the activity of the record.
   function toast({ text, undo_url: undoUrl, target }) {
     const note = document.createElement("p");
     note.className = "toast";
@@ -176,7 +176,7 @@
     const dialog = detail.target.closest?.("dialog");
     if (dialog && !dialog.open && !dialog.contains(document.activeElement)) openDialog(dialog.id);
   });
-  // Signed out: the sign-in page must not land in a fragment.
+  // Signed out in the meantime: the answer is the sign-in page, which must not land in a fragment.
   document.addEventListener("htmx:beforeSwap", (event) => {
     if (event.detail.xhr.responseURL.includes("/sign-in/")) { event.preventDefault(); location.reload(); }
   });

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from urllib.parse import urlencode
 
 from django.urls import reverse
 from django.utils import timezone
@@ -118,12 +119,12 @@ class JourneyPage:
     dates: str
 
 
-def journey_page(view: JourneyView, now: dt.datetime) -> JourneyPage:
-    """A journey shaped for its template."""
+def journey_page(view: JourneyView, pages: Collection[str], now: dt.datetime) -> JourneyPage:
+    """A journey shaped for its template; its boxes open those ``pages`` that its reader may."""
     links = [_link(link) for link in view.links]
     return JourneyPage(
         view=view,
-        picture=_picture(view, now),
+        picture=_picture(view, pages, now),
         verdict=f"{view.verdict.text}.",
         verdict_note=_due_words(view.verdict.due_at, now),
         figures=_figures(view),
@@ -133,7 +134,7 @@ def journey_page(view: JourneyView, now: dt.datetime) -> JourneyPage:
     )
 
 
-def _picture(view: JourneyView, now: dt.datetime) -> Journey:
+def _picture(view: JourneyView, pages: Collection[str], now: dt.datetime) -> Journey:
     lanes = tuple(
         JourneyLane(
             lane.key,
@@ -144,11 +145,11 @@ def _picture(view: JourneyView, now: dt.datetime) -> Journey:
         for lane in view.lanes
     )
     known = {lane.key for lane in view.lanes}
-    events = tuple(_event(item) for item in view.items if item.lane in known)
+    events = tuple(_event(item, pages) for item in view.items if item.lane in known)
     return Journey(lanes, events, timezone.localtime(now))
 
 
-def _event(item: ItemView) -> JourneyEvent:
+def _event(item: ItemView, pages: Collection[str]) -> JourneyEvent:
     detail = item.note
     if item.amount is not None and item.currency:
         text = split_amount(item.amount, item.currency)
@@ -165,16 +166,21 @@ def _event(item: ItemView) -> JourneyEvent:
         item.at,
         _STATES[item.state],
         min(2, item.generation + 1),
-        _item_url(item),
+        _item_url(item, pages),
         item.key,
     )
 
 
-def _item_url(item: ItemView) -> str:
-    if item.subject_id is None:
+def _item_url(item: ItemView, pages: Collection[str]) -> str:
+    """What a box opens: the calls of a write, the messages of a document, the page of a case."""
+    if item.subject_type == "case":
+        return reverse("exception", args=[item.key]) if "exceptions" in pages else ""
+    if "messages" not in pages:
         return ""
-    if item.subject_type in ("workflow_run", "run"):
-        return reverse("workflow", args=[item.subject_id])
+    if item.subject_type == "posting":
+        return f"{reverse('messages')}?{urlencode({'view': 'calls', 'q': str(item.subject_id)})}"
+    if item.subject_type in ("quote", "amendment", "invoice"):
+        return f"{reverse('messages')}?{urlencode({'q': item.key})}"
     return ""
 
 

@@ -8,7 +8,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
-from apps.console.access import page
+from apps.console.access import allowed_pages, page
 from apps.console.listing import Column, csv_response, filter_menu, page_of, render_list
 from apps.console.requests import ConsoleRequest
 from apps.console.sections.exception_list import entity_options
@@ -80,7 +80,8 @@ def _view(request: ConsoleRequest, journey_id: uuid.UUID) -> JourneyView:
 
 def _render(request: ConsoleRequest, journey_id: uuid.UUID) -> HttpResponse:
     now = utc_now()
-    context = {"journey_page": journey_page(_view(request, journey_id), now), "now": now}
+    shown = journey_page(_view(request, journey_id), allowed_pages(request.principal), now)
+    context = {"journey_page": shown, "now": now}
     return render(request, "console/orders/page.html", context)
 
 

@@ -12,10 +12,12 @@ from pytest_django import DjangoAssertNumQueries
 
 from apps.approvals.models import Approval
 from apps.core.fsm import transition_set
+from apps.core.ids import uuid7
 from apps.events.services import acting
 from apps.exceptions.models import DeadLetter
 from apps.exceptions.services import start_redrive
 from apps.ingestion.models import InboundEvent
+from apps.monitoring.models import JourneyItem
 from apps.postings.models import Posting
 from apps.reconciliation.models import Break
 from tests.factories.flow import PostingFactory, make_exchange
@@ -150,6 +152,23 @@ def test_any_id_of_any_system_finds_the_journey(signed_in: SignIn, query: str) -
     response = signed_in("mara").get("/find/", {"q": query})
     assert response.status_code == 302
     assert response.headers["Location"] == "/orders/ORD-13310/"
+
+
+def test_boxes_of_an_order_open_what_they_stand_for(signed_in: SignIn, world: World) -> None:
+    items = JourneyItem.objects.filter(journey=world.journey)
+    items.filter(title="CUS-20418").update(subject_type="posting", subject_id=uuid7())
+    items.filter(title="INV-2026-006991").update(subject_type="invoice", subject_id=uuid7())
+
+    def boxes(name: str) -> set[str]:
+        page = signed_in(name).get("/orders/ORD-13310/").context["journey_page"]
+        return {event.url for event in page.picture.events if event.url}
+
+    found = boxes("ada")
+    assert any(url.startswith("/messages/?view=calls&q=") for url in found)
+    for url in found:
+        assert signed_in("ada").get(url).status_code == 200, url
+    # Finance has no page of messages, so its boxes lead to none.
+    assert not any(url.startswith("/messages/") for url in boxes("fiona"))
 
 
 def test_a_break_is_found_by_its_number(signed_in: SignIn, db: None) -> None:

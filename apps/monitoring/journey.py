@@ -246,7 +246,7 @@ def _versions(journey_id: uuid.UUID) -> list[VersionView]:
     lacking: dict[uuid.UUID, list[dict[str, Any]]] = {}  # what each subject's last try lacked
     for subject, code, number, values, missing in (
         Translation.objects.filter(journey_id=journey_id)
-        .order_by("id")
+        .order_by("created_at", "id")  # ids of one millisecond are in no order
         .values_list(
             "subject_id", "mapping_version__mapping__code", "mapping_version__number",
             "value_versions", "missing",

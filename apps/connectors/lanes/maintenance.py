@@ -1,4 +1,4 @@
-"""Setting maintenance windows up and taking them away, with their audit events."""
+"""Maintenance windows set up and taken away, with their audit events; leaving a platform alone."""
 
 import datetime as dt
 import uuid
@@ -10,6 +10,11 @@ from apps.core.jobs import enqueue_on_commit
 from apps.core.principal import Actor
 from apps.events.services import acting, publish_events
 from apps.events.types import NewEvent
+
+
+def hold(connection_id: uuid.UUID, *, until: dt.datetime, reason: str) -> None:
+    """Leave a platform alone until a moment; what is owed waits, nothing fails."""
+    Connection.objects.filter(id=connection_id).update(held_until=until, held_reason=reason)
 
 
 def add_window(window: MaintenanceWindow, *, actor: Actor, now: dt.datetime) -> None:

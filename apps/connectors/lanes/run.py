@@ -20,6 +20,7 @@ from apps.connectors.lanes.budget import kept, resumed
 from apps.connectors.lanes.calls import Calls, fault
 from apps.connectors.lanes.counts import count
 from apps.connectors.lanes.lease import LaneLease
+from apps.connectors.lanes.maintenance import hold
 from apps.connectors.lanes.windows import held_until
 from apps.connectors.lanes.work import UNASKED, Done, Job, Lane, LaneWork, Priority, lane_works
 from apps.connectors.models import Connection, MaintenanceWindow
@@ -397,8 +398,3 @@ def _parts(done: Sequence[Done], error: Exception) -> list[Sequence[Done]]:
 
 def _share(known: float | None, seen: float, weight: float) -> float:
     return round(seen if known is None else (1 - weight) * known + weight * seen, 3)
-
-
-def hold(connection_id: uuid.UUID, *, until: dt.datetime, reason: str) -> None:
-    """Leave a platform alone until a moment; what is owed waits, nothing fails."""
-    Connection.objects.filter(id=connection_id).update(held_until=until, held_reason=reason)

@@ -26,7 +26,6 @@ from apps.core.fsm import transition_rows
 from apps.core.jobs import enqueue_on_commit
 from apps.events.services import acting, publish_events
 from apps.exceptions.services import open_cases, park_dead_letters
-from apps.exceptions.types import DeadLetterDraft
 from apps.mappings.policies import RowAtFault
 from apps.mappings.selectors import find_rows_at_fault
 from apps.mappings.services import link_references
@@ -41,6 +40,7 @@ from apps.postings.policies import (
     tells_of_earlier,
 )
 from apps.postings.services.attempts import Tried, close_attempts, refuse_writes
+from apps.postings.services.bury import dead_letter
 from apps.postings.services.claim import LANE, WORKER_LOST, Held, claim_columns
 from apps.postings.types import Outcome
 
@@ -175,7 +175,7 @@ class Settlement:
             now=self.now,
         )
         park_dead_letters(
-            [_dead_letter(p, e, code) for p, e in self.dead if p.id not in late],
+            [dead_letter(p, e, code) for p, e in self.dead if p.id not in late],
             actor=LANE,
             now=self.now,
         )
@@ -196,23 +196,6 @@ class Settlement:
         ]
         found = find_rows_at_fault(refusals)
         return {posting.id: row for (posting, _), row in zip(unknown, found, strict=True)}
-
-
-def _dead_letter(posting: Posting, error: ErrorFacts, code: str) -> DeadLetterDraft:
-    return DeadLetterDraft(
-        origin_type="postings.posting",
-        origin_id=posting.id,
-        connection_code=code,
-        message_type=posting.operation,
-        error_code=error.code,
-        error_message=error.message,
-        attempts=posting.attempts,
-        ordering_key=posting.ordering_key,
-        legal_entity_id=posting.legal_entity_id,
-        amount=posting.amount,
-        currency=posting.currency,
-        journey_id=posting.journey_id,
-    )
 
 
 SEND_ORDER = ("post", "confirm", "reject", "hold", "lose_track", "bury", "park")
@@ -367,28 +350,6 @@ def _hold_or_bury(
     settlement.move(held, "bury", error_message=facts.message)
     settlement.cases.append((posting, facts))
     settlement.dead.append((posting, facts))
-
-
-def bury_postings(
-    connection: Connection, postings: Sequence[Posting], error: ErrorFacts, *, now: dt.datetime
-) -> None:
-    """Give postings of unknown outcome that are not at the platform to the dead-letter queue, in
-    the caller's transaction."""
-    if not postings:
-        return
-    values = {
-        "error_code": error.code,
-        "error_message": error.message,
-        "unsettled_since": None,
-        "doubtful_since": None,
-    }
-    ids = [posting.id for posting in postings]
-    transition_rows(Posting, "send_again", [(pk, {}) for pk in ids])
-    transition_rows(Posting, "bury", [(pk, values) for pk in ids])
-    publish_events([posting_event(p, "dead") for p in postings], actor=LANE, now=now)
-    code, role = connection.code, connection.role
-    open_cases([posting_case(p, error, code, role) for p in postings], actor=LANE, now=now)
-    park_dead_letters([_dead_letter(p, error, code) for p in postings], actor=LANE, now=now)
 
 
 def settle_read_backs(

@@ -19,13 +19,13 @@ from apps.postings.announce import posting_case, posting_event
 from apps.postings.models import Attempt, Posting
 from apps.postings.policies import ABSENCES, UnknownPlan, after_unknown
 from apps.postings.services.attempts import refuse_writes
+from apps.postings.services.bury import bury_postings
 from apps.postings.services.claim import LANE, Claim, Held, attempt, due_heads, new_token
 from apps.postings.services.settle import (
     SEND_EVENTS,
     SEND_ORDER,
     Settlement,
     accept,
-    bury_postings,
 )
 from apps.postings.types import Outcome
 
